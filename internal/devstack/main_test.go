@@ -1,0 +1,52 @@
+package devstack_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/carillon-project/carillon/internal/devstack"
+)
+
+// childRole makes this test binary play a part in a process of its own.
+const childRole = "CARILLON_DEVSTACK_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(childRole) {
+	case "redis-parent":
+		os.Exit(redisParent())
+	case "etcd-member":
+		os.Exit(etcdMember())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// redisParent starts a Redis, says its process id and waits to be killed.
+func redisParent() int {
+	r, err := devstack.StartRedis(context.Background(), devstack.RedisConfig{Dir: os.Getenv("DIR")})
+	if err != nil {
+		fmt.Println("error:", err)
+		return 1
+	}
+	fmt.Println(r.Pid())
+	select {}
+}
+
+// etcdMember runs one member until it is told to end.
+func etcdMember() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := devstack.RunEtcdMember(ctx, devstack.MemberConfig{
+		Name: "solo", Dir: os.Getenv("DIR"), ClientURL: os.Getenv("CLIENT"), PeerURL: os.Getenv("PEER"),
+		InitialCluster: "solo=" + os.Getenv("PEER"),
+	})
+	if err != nil {
+		fmt.Println("error:", err)
+		return 1
+	}
+	return 0
+}
