@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/carillon-project/carillon/job"
+)
+
+// Enqueue puts runs into their executor's stream, all in one partition and for one executor, once
+// per op: a repeat within life gets the answer that the first call kept. answer is what is kept,
+// usually the run ids. jobID and uid name a job that must still be that one, or are empty.
+func (s *Store) Enqueue(ctx context.Context, partition int, op, answer string, life time.Duration, jobID, uid string, messages []Message) (string, error) {
+	if len(messages) == 0 {
+		return "", errors.New("store: enqueue: no messages")
+	}
+	k := s.partitions[partition]
+	args := append(s.env(), max(int(life.Seconds()), int(opLife.Seconds())), answer, jobID, uid)
+	for _, m := range messages {
+		args = append(args, m.Encode())
+	}
+	keys := []string{k.events(), k.jobs(), k.op(op), k.stream(messages[0].Executor)}
+	reply, err := s.run(ctx, enqueueScript, keys, args...)
+	if err != nil {
+		return "", err
+	}
+	if text(reply) == "MISSING" {
+		return "", notFound("trigger job", jobID)
+	}
+	return text(reply), nil
+}
+
+// Pause stops the schedule times of every partition, or resumes them, and returns when every
+// partition has it.
+func (s *Store) Pause(ctx context.Context, pause bool, reason string) error {
+	on := "0"
+	if pause {
+		on = "1"
+	}
+	for _, k := range s.partitions {
+		args := append(s.env(), k.wake(), on, clean(reason))
+		if _, err := s.run(ctx, pauseScript, []string{k.events(), k.jobs(), k.paused()}, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// IsPaused reports whether any partition's schedule times are paused.
+func (s *Store) IsPaused(ctx context.Context) (bool, error) {
+	for _, k := range s.partitions {
+		n, err := s.reader.Exists(ctx, k.paused()).Result()
+		if err != nil {
+			return false, s.explain("pause state", err)
+		}
+		if n > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// RunningRun is a run that a node has now.
+type RunningRun struct {
+	Message   // as it was started; its first run is the one that runs
+	Partition int
+	Owner     string
+	Node      string
+	Started   int64 // Unix ms
+	Cancelled bool  // somebody asked to cancel it
+}
+
+// Running returns the runs of one partition that nodes have now.
+func (s *Store) Running(ctx context.Context, partition int) ([]RunningRun, error) {
+	values, err := s.reader.HVals(ctx, s.partitions[partition].running()).Result()
+	if err != nil {
+		return nil, s.explain("running", err)
+	}
+	runs := make([]RunningRun, 0, len(values))
+	for _, v := range values {
+		r, err := decodeRunning(v)
+		if err != nil {
+			s.log.Error("entry of running cannot be read", "partition", partition, "error", err)
+			continue
+		}
+		r.Partition = partition
+		runs = append(runs, r)
+	}
+	return runs, nil
+}
+
+func decodeRunning(value string) (RunningRun, error) {
+	head, body, _ := strings.Cut(value, "\n")
+	f := strings.Split(head, "\t")
+	if len(f) != 6 {
+		return RunningRun{}, fmt.Errorf("store: running: %w: %d fields", ErrUnreadable, len(f))
+	}
+	m, err := DecodeMessage(body)
+	if err != nil {
+		return RunningRun{}, err
+	}
+	n := numbers{}
+	r := RunningRun{Message: m, Owner: f[0], Started: n.read(f[4]), Cancelled: f[5] == "1"}
+	r.Attempt = int(n.read(f[1]))
+	r.Node, _, _ = strings.Cut(f[0], "/")
+	return r, n.err
+}
+
+// Cancel asks the node that has the run to cancel it; the node learns it at its next renewal, or
+// at once when it listens. ErrRunNotFound when nobody runs it.
+func (s *Store) Cancel(ctx context.Context, runID string) error {
+	for _, k := range s.partitions {
+		reply, err := s.run(ctx, cancelScript, []string{k.events(), k.jobs(), k.running()}, append(s.env(), k.wake(), runID)...)
+		if err != nil {
+			return err
+		}
+		if text(reply) == "CANCELLING" {
+			return nil
+		}
+	}
+	return fmt.Errorf("store: cancel run: %w: nothing runs under the id %q", ErrRunNotFound, runID)
+}
+
+// CancelJob asks the nodes that have runs of the removed job to cancel them, and returns how
+// many were asked.
+func (s *Store) CancelJob(ctx context.Context, jobID, uid string) (int, error) {
+	runs, err := s.Running(ctx, s.PartitionOf(jobID))
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, r := range runs {
+		if r.UID != uid {
+			continue
+		}
+		err := s.Cancel(ctx, r.Runs[0].ID)
+		if err != nil && !errors.Is(err, ErrRunNotFound) {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// Note appends events that no other call raises: a node joined, a leader was lost, and so on.
+func (s *Store) Note(ctx context.Context, partition int, events ...job.Event) error {
+	k := s.partitions[partition]
+	args := s.env()
+	for _, e := range events {
+		args = append(args, EventLine(e))
+	}
+	_, err := s.run(ctx, noteScript, []string{k.events(), k.jobs()}, args...)
+	return err
+}
+
+// Wakes calls f for every message on the wake channels: with the next run time a change brought,
+// "cancel", or "". It calls f with "subscribed" after each (re)subscription, since messages sent
+// before are lost, and returns when ctx ends.
+func (s *Store) Wakes(ctx context.Context, f func(partition int, what string)) error {
+	channels := make([]string, len(s.partitions))
+	at := map[string]int{}
+	for p, k := range s.partitions {
+		channels[p] = k.wake()
+		at[channels[p]] = p
+	}
+	sub := s.reader.Subscribe(ctx, channels...)
+	defer func() { _ = sub.Close() }()
+	msgs := sub.ChannelWithSubscriptions(redis.WithChannelHealthCheckInterval(15 * time.Second))
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case m, ok := <-msgs:
+			if !ok {
+				return fmt.Errorf("store %s: wakes: subscription closed", s.cfg.Name)
+			}
+			switch m := m.(type) {
+			case *redis.Subscription:
+				f(at[m.Channel], "subscribed")
+			case *redis.Message:
+				f(at[m.Channel], m.Payload)
+			}
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+)
+
+// Header is the first line of a stored job: what the leader compares and sets. Scripts compare it
+// as text and never read into it, so two headers are equal exactly when nothing happened between.
+type Header struct {
+	UID     string // the job's incarnation; a job removed and added again gets another
+	Version int64  // counts changes of the definition
+	Last    int64  // the last nominal time that was dispatched or skipped, Unix ms; 0 = none
+	Next    int64  // the nominal time that run_times stands for, Unix ms; 0 = none
+	Runs    int64  // how many runs were dispatched, for max_runs
+	State   State
+	Reason  string // why the job is paused or parked
+}
+
+// State says whether a job has times to come.
+type State string
+
+// The states of a stored job.
+const (
+	Active State = "a"
+	Paused State = "p" // by a user
+	Parked State = "k" // by the leader, because the record or its trigger cannot be used
+)
+
+const headerFormat = "1"
+
+// Encode returns the stored line, with its newline.
+func (h Header) Encode() string {
+	n := func(v int64) string { return strconv.FormatInt(v, 10) }
+	return strings.Join([]string{
+		headerFormat, h.UID, n(h.Version), n(h.Last), n(h.Next), n(h.Runs), string(h.State),
+		url.QueryEscape(h.Reason),
+	}, " ") + "\n"
+}
+
+// DecodeHeader reads a stored line, with or without its newline. The error wraps ErrNewerFormat or
+// ErrUnreadable.
+func DecodeHeader(line string) (Header, error) {
+	f := strings.Split(strings.TrimSuffix(line, "\n"), " ")
+	if f[0] != headerFormat {
+		if v, err := strconv.Atoi(f[0]); err == nil && v > 1 {
+			return Header{}, fmt.Errorf("store: job header: %w: format %d; this node knows %s", ErrNewerFormat, v, headerFormat)
+		}
+		return Header{}, fmt.Errorf("store: job header: %w: %.40q", ErrUnreadable, line)
+	}
+	if len(f) != 8 {
+		return Header{}, fmt.Errorf("store: job header: %w: %d fields", ErrUnreadable, len(f))
+	}
+	n := numbers{}
+	h := Header{
+		UID: f[1], Version: n.read(f[2]), Last: n.read(f[3]), Next: n.read(f[4]), Runs: n.read(f[5]),
+		State: State(f[6]),
+	}
+	reason, err := url.QueryUnescape(f[7])
+	n.note(err)
+	h.Reason = reason
+	if n.err != nil {
+		return Header{}, fmt.Errorf("store: job header: %w: %w", ErrUnreadable, n.err)
+	}
+	return h, nil
+}
+
+// Record is the rest of a stored job. Job is complete: every default is filled in and its trigger
+// is resolved (zone and anchor made explicit). Given is the trigger as the user wrote it, so that
+// adding the same document again can be told from changing it.
+type Record struct {
+	Job     job.Job         `json:"job"`
+	Given   json.RawMessage `json:"given"`
+	Created int64           `json:"created"` // Unix ms, Redis time
+}
+
+// Entry is one stored job: its header, its record, and when it runs next.
+type Entry struct {
+	Header
+	Record
+	RunTime int64 // Unix ms with jitter, from run_times; 0 = paused or finished
+}
+
+// Document returns the job as users see it, with next_run_time filled in.
+func (e Entry) Document() job.Job {
+	j := e.Job
+	j.NextRunTime = job.Paused()
+	if e.RunTime != 0 {
+		j.NextRunTime = job.At(time.UnixMilli(e.RunTime))
+	}
+	return j
+}
+
+func (e Entry) encode() (string, error) {
+	e.Job.NextRunTime = job.NextRun{}
+	rec, err := json.Marshal(e.Record)
+	if err != nil {
+		return "", fmt.Errorf("store: job %q: encode: %w", e.Job.ID, err)
+	}
+	return e.Header.Encode() + string(rec), nil
+}
+
+// decodeEntry reads a stored job. id is the hash field it was found under.
+func decodeEntry(id, value string) (Entry, error) {
+	line, rec, _ := strings.Cut(value, "\n")
+	h, err := DecodeHeader(line)
+	if err != nil {
+		return Entry{}, fmt.Errorf("job %q: %w", id, err)
+	}
+	e := Entry{Header: h}
+	if err := json.Unmarshal([]byte(rec), &e.Record); err != nil {
+		return Entry{Header: h}, fmt.Errorf("store: job %q: %w: %w", id, ErrUnreadable, err)
+	}
+	if e.Job.ID != id {
+		return Entry{Header: h}, fmt.Errorf("store: job %q: %w: the record names %q", id, ErrUnreadable, e.Job.ID)
+	}
+	return e, nil
+}

@@ -1,0 +1,185 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/carillon-project/carillon/job"
+)
+
+// Add stores a job under a free id. A taken id gives ErrConflictingID. op identifies the call: a
+// repeat of it within ten minutes gets the same answer.
+func (s *Store) Add(ctx context.Context, op string, e Entry) error {
+	value, err := e.encode()
+	if err != nil {
+		return err
+	}
+	id := e.Job.ID
+	k := s.partitions[s.PartitionOf(id)]
+	args := append(s.env(), int(opLife.Seconds()), k.wake(), id, value, timeOrEmpty(e.RunTime))
+	reply, err := s.run(ctx, addScript, []string{k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id)}, args...)
+	if err != nil {
+		return err
+	}
+	if text(reply) == "CONFLICT" {
+		return conflicting(id)
+	}
+	return nil
+}
+
+// Update replaces old by updated if nothing, not even a dispatch, happened to the job since old
+// was read; otherwise it returns ErrChanged, and the caller reads again. kind and cause make the
+// event.
+func (s *Store) Update(ctx context.Context, op string, old, updated Entry, kind job.EventKind, cause string) error {
+	id := old.Job.ID
+	updated.Version = old.Version + 1
+	value, err := updated.encode()
+	if err != nil {
+		return err
+	}
+	k := s.partitions[s.PartitionOf(id)]
+	args := append(s.env(), int(opLife.Seconds()), k.wake(), id, old.Header.Encode(), value,
+		timeOrEmpty(updated.RunTime), string(kind), clean(cause))
+	reply, err := s.run(ctx, updateScript, []string{k.events(), k.jobs(), k.runTimes(), k.op(op)}, args...)
+	if err != nil {
+		return err
+	}
+	switch text(reply) {
+	case "MISSING":
+		return notFound("update job", id)
+	case "CHANGED":
+		return fmt.Errorf("store: update job %q: %w", id, ErrChanged)
+	}
+	return nil
+}
+
+// Remove deletes a job and cancels its runs that have not started. Those that run go on; Running
+// and Cancel end them.
+func (s *Store) Remove(ctx context.Context, op, id string) (uid string, err error) {
+	k := s.partitions[s.PartitionOf(id)]
+	slot := id
+	if e, err := s.Get(ctx, id); err == nil {
+		slot = e.Job.SlotKey()
+	}
+	keys := []string{
+		k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id), k.removed(),
+		k.waitingIndex(), k.waiting(slot), k.waitingRuns(slot),
+	}
+	reply, err := s.run(ctx, removeScript, keys, append(s.env(), int(opLife.Seconds()), id, slot, "")...)
+	if err != nil {
+		return "", err
+	}
+	if text(reply) == "MISSING" {
+		return "", notFound("remove job", id)
+	}
+	return text(reply), nil
+}
+
+// Get returns a stored job. Errors: ErrJobNotFound, ErrUnreadable, ErrNewerFormat.
+func (s *Store) Get(ctx context.Context, id string) (Entry, error) {
+	k := s.partitions[s.PartitionOf(id)]
+	var value *redis.StringCmd
+	var score *redis.FloatCmd
+	_, err := s.reader.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		value, score = p.HGet(ctx, k.jobs(), id), p.ZScore(ctx, k.runTimes(), id)
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return Entry{}, s.explain("get job", err)
+	}
+	if errors.Is(value.Err(), redis.Nil) {
+		return Entry{}, notFound("get job", id)
+	}
+	e, err := decodeEntry(id, value.Val())
+	e.RunTime = int64(score.Val())
+	return e, err
+}
+
+// Records returns the stored jobs with the given ids, which are of one partition. A job that is
+// gone is left out; one that cannot be read has its error in bad.
+func (s *Store) Records(ctx context.Context, partition int, ids []string) (found map[string]Entry, bad map[string]error, err error) {
+	found, bad = map[string]Entry{}, map[string]error{}
+	if len(ids) == 0 {
+		return found, bad, nil
+	}
+	values, err := s.reader.HMGet(ctx, s.partitions[partition].jobs(), ids...).Result()
+	if err != nil {
+		return nil, nil, s.explain("read jobs", err)
+	}
+	for i, v := range values {
+		if v == nil {
+			continue
+		}
+		e, err := decodeEntry(ids[i], text(v))
+		if err != nil {
+			bad[ids[i]] = err
+			continue
+		}
+		found[ids[i]] = e
+	}
+	return found, bad, nil
+}
+
+// List returns every readable job of the store, by next run time with paused ones last, then by
+// id. Unreadable ones are logged and left out, never deleted.
+func (s *Store) List(ctx context.Context) ([]Entry, error) {
+	var all []Entry
+	for _, k := range s.partitions {
+		for cursor, more := uint64(0), true; more; more = cursor != 0 {
+			fields, next, err := s.reader.HScan(ctx, k.jobs(), cursor, "", 500).Result()
+			if err != nil {
+				return nil, s.explain("list jobs", err)
+			}
+			cursor = next
+			page, err := s.page(ctx, k, fields)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, page...)
+		}
+	}
+	slices.SortFunc(all, func(a, b Entry) int {
+		if (a.RunTime == 0) != (b.RunTime == 0) {
+			return cmp.Compare(b.RunTime, a.RunTime)
+		}
+		return cmp.Or(cmp.Compare(a.RunTime, b.RunTime), cmp.Compare(a.Job.ID, b.Job.ID))
+	})
+	return slices.CompactFunc(all, func(a, b Entry) bool { return a.Job.ID == b.Job.ID }), nil
+}
+
+func (s *Store) page(ctx context.Context, k keys, fields []string) ([]Entry, error) {
+	ids := make([]string, 0, len(fields)/2)
+	for i := 0; i+1 < len(fields); i += 2 {
+		ids = append(ids, fields[i])
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	scores, err := s.reader.ZMScore(ctx, k.runTimes(), ids...).Result()
+	if err != nil {
+		return nil, s.explain("list jobs", err)
+	}
+	page := make([]Entry, 0, len(ids))
+	for i, id := range ids {
+		e, err := decodeEntry(id, fields[2*i+1])
+		if err != nil {
+			s.log.Warn("job cannot be read, left out of the list", "job", id, "error", err)
+			continue
+		}
+		e.RunTime = int64(scores[i])
+		page = append(page, e)
+	}
+	return page, nil
+}
+
+func timeOrEmpty(ms int64) string {
+	if ms == 0 {
+		return ""
+	}
+	return fmt.Sprint(ms)
+}

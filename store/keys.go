@@ -1,0 +1,76 @@
+package store
+
+import (
+	"hash/fnv"
+	"strconv"
+	"strings"
+)
+
+// keys makes every key of one partition, and nothing else in Carillon makes one.
+//
+//	key                   type    written by                        goes
+//	meta                  hash    Open of the first node            never
+//	registry              hash    Register                          never
+//	jobs                  hash    add update remove dispatch park   field with the job
+//	run_times             zset    add update remove dispatch park   member when paused or finished
+//	stream:<executor>     stream  dispatch enqueue start recover …  entry when its runs start
+//	running               hash    start next finish recover cancel  field when the attempt ends
+//	leases                zset    start next renew finish recover   with its field of running
+//	slots:<slot>          string  start next finish recover audit   at zero
+//	waiting               set     start next                        member when nobody is in line
+//	waiting:<slot>        zset    start next remove                 member when it starts
+//	waiting_runs:<slot>   hash    start next remove                 with its member of waiting:<slot>
+//	delayed               zset    finish postpone promote           member when it is due
+//	delayed_runs          hash    finish postpone promote           with its member of delayed
+//	fence                 hash    take_office dispatch              never
+//	paused                string  pause                             on resume
+//	removed               zset    remove prune                      when no older run can exist
+//	op:<op id>            string  each client mutation              after opLife
+//	history:<job>         list    dispatch start finish recover …   capped; expires after its job
+//	dead                  list    finish recover                    capped
+//	events                stream  nearly all                        capped
+//	wake (channel)        —       whatever changes the next time    —
+type keys struct{ prefix string }
+
+func keysOf(namespace string, partition int) keys {
+	return keys{prefix: "{" + namespace + ":" + strconv.Itoa(partition) + "}:"}
+}
+
+func (k keys) meta() string                  { return k.prefix + "meta" }
+func (k keys) registry() string              { return k.prefix + "registry" }
+func (k keys) jobs() string                  { return k.prefix + "jobs" }
+func (k keys) runTimes() string              { return k.prefix + "run_times" }
+func (k keys) stream(executor string) string { return k.prefix + "stream:" + executor }
+func (k keys) running() string               { return k.prefix + "running" }
+func (k keys) leases() string                { return k.prefix + "leases" }
+func (k keys) slot(slot string) string       { return k.prefix + "slots:" + slot }
+func (k keys) waitingIndex() string          { return k.prefix + "waiting" }
+func (k keys) waiting(slot string) string    { return k.prefix + "waiting:" + slot }
+func (k keys) waitingRuns(slot string) string {
+	return k.prefix + "waiting_runs:" + slot
+}
+func (k keys) delayed() string           { return k.prefix + "delayed" }
+func (k keys) delayedRuns() string       { return k.prefix + "delayed_runs" }
+func (k keys) fence() string             { return k.prefix + "fence" }
+func (k keys) paused() string            { return k.prefix + "paused" }
+func (k keys) removed() string           { return k.prefix + "removed" }
+func (k keys) op(id string) string       { return k.prefix + "op:" + id }
+func (k keys) history(job string) string { return k.prefix + "history:" + job }
+func (k keys) dead() string              { return k.prefix + "dead" }
+func (k keys) events() string            { return k.prefix + "events" }
+func (k keys) wake() string              { return k.prefix + "wake" }
+
+// partitionOf is the partition of an id: the hash of the text in its first {…}, else of the whole.
+func partitionOf(id string, partitions int) int {
+	if partitions <= 1 {
+		return 0
+	}
+	if open := strings.IndexByte(id, '{'); open >= 0 {
+		if n := strings.IndexByte(id[open+1:], '}'); n > 0 {
+			id = id[open+1 : open+1+n]
+		}
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	return int(h.Sum32() % uint32(partitions))
+}

@@ -1,0 +1,212 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/carillon-project/carillon/job"
+)
+
+// clean makes a text fit for a tab-separated line.
+func clean(s string) string {
+	const limit = 2000
+	if len(s) > limit {
+		s = s[:limit] + "…"
+	}
+	if !strings.ContainsAny(s, "\t\n\r") {
+		return strings.ToValidUTF8(s, "�")
+	}
+	return strings.ToValidUTF8(strings.NewReplacer("\t", " ", "\n", " ⏎ ", "\r", "").Replace(s), "�")
+}
+
+// EventLine is the stored form of an event without its time, which is that of the entry it
+// stands in: tab-separated kind, job, run, scheduled ms, attempt, node, term, cause.
+func EventLine(e job.Event) string {
+	sched, attempt, term := "", "", ""
+	if !e.ScheduledTime.IsZero() {
+		sched = strconv.FormatInt(e.ScheduledTime.UnixMilli(), 10)
+	}
+	if e.Attempt > 0 {
+		attempt = strconv.Itoa(e.Attempt)
+	}
+	if e.Term > 0 {
+		term = strconv.FormatInt(e.Term, 10)
+	}
+	return strings.Join([]string{string(e.Kind), e.JobID, e.RunID, sched, attempt, e.Node, term, clean(e.Cause)}, "\t")
+}
+
+func decodeEvent(store string, at time.Time, line string) (job.Event, error) {
+	f := strings.Split(line, "\t")
+	if len(f) != 8 {
+		return job.Event{}, fmt.Errorf("store: event: %w: %d fields", ErrUnreadable, len(f))
+	}
+	n := numbers{}
+	e := job.Event{
+		Kind: job.EventKind(f[0]), Time: at, Store: store, JobID: f[1], RunID: f[2],
+		Attempt: int(n.orZero(f[4])), Node: f[5], Term: n.orZero(f[6]), Cause: f[7],
+	}
+	if f[3] != "" {
+		e.ScheduledTime = time.UnixMilli(n.read(f[3])).UTC()
+	}
+	return e, n.err
+}
+
+func (n *numbers) orZero(s string) int64 {
+	if s == "" {
+		return 0
+	}
+	return n.read(s)
+}
+
+// Cursor is a place in the event log of every partition. The zero value is the beginning of what
+// is kept.
+type Cursor []string
+
+// EventsEnd returns the cursor after the last event there is.
+func (s *Store) EventsEnd(ctx context.Context) (Cursor, error) {
+	c := make(Cursor, len(s.partitions))
+	for p, k := range s.partitions {
+		last, err := s.reader.XRevRangeN(ctx, k.events(), "+", "-", 1).Result()
+		if err != nil {
+			return nil, s.explain("events", err)
+		}
+		c[p] = "0-0"
+		if len(last) > 0 {
+			c[p] = last[0].ID
+		}
+	}
+	return c, nil
+}
+
+// Events returns events after the cursor, in order within a partition, and the cursor after them.
+// When there are none it waits up to block for one (0 = it does not wait).
+func (s *Store) Events(ctx context.Context, after Cursor, block time.Duration) ([]job.Event, Cursor, error) {
+	next := slices.Clone(after)
+	for len(next) < len(s.partitions) {
+		next = append(next, "0-0")
+	}
+	events, err := s.eventsNow(ctx, next, -1)
+	if err != nil || len(events) > 0 || block <= 0 {
+		return events, next, err
+	}
+	if len(s.partitions) > 1 { // one blocking read cannot span slots: take turns, briefly
+		if !wait(ctx, min(block, 250*time.Millisecond)) {
+			return nil, next, ctx.Err()
+		}
+		events, err = s.eventsNow(ctx, next, -1)
+		return events, next, err
+	}
+	events, err = s.eventsNow(ctx, next, block)
+	return events, next, err
+}
+
+func (s *Store) eventsNow(ctx context.Context, cursor Cursor, block time.Duration) ([]job.Event, error) {
+	var events []job.Event
+	client := s.reader
+	if block > 0 {
+		client = s.blocking
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, block+2*time.Second)
+		defer cancel()
+	}
+	for p, k := range s.partitions {
+		got, err := client.XRead(ctx, &redis.XReadArgs{Streams: []string{k.events(), cursor[p]}, Count: 1000, Block: block}).Result()
+		if errors.Is(err, redis.Nil) {
+			continue
+		}
+		if err != nil {
+			return nil, s.explain("events", err)
+		}
+		for _, entry := range got[0].Messages {
+			cursor[p] = entry.ID
+			events = append(events, s.decodeEntryEvents(entry)...)
+		}
+	}
+	return events, nil
+}
+
+func (s *Store) decodeEntryEvents(entry redis.XMessage) []job.Event {
+	ms, _, _ := strings.Cut(entry.ID, "-")
+	n := numbers{}
+	at := time.UnixMilli(n.read(ms)).UTC()
+	var events []job.Event
+	for line := range strings.SplitSeq(text(entry.Values["e"]), "\n") {
+		e, err := decodeEvent(s.cfg.Name, at, line)
+		if err != nil {
+			s.log.Warn("event cannot be read", "entry", entry.ID, "error", err)
+			continue
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+// HistoryRow is the stored form of a history row: tab-separated outcome, run, scheduled, attempt,
+// node, started, finished, count, until, cause, error; times in Unix ms. Rows that the leader
+// writes come from here, rows of runs from the scripts.
+func HistoryRow(r job.Row) string {
+	ms := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return strconv.FormatInt(t.UnixMilli(), 10)
+	}
+	return strings.Join([]string{
+		string(r.Outcome), r.RunID, ms(r.ScheduledTime), strconv.Itoa(r.Attempt), r.Node, ms(r.Started),
+		ms(r.Finished), strconv.Itoa(r.Count), ms(r.Until), clean(r.Cause), clean(r.Error),
+	}, "\t")
+}
+
+func decodeRow(line string) (job.Row, error) {
+	f := strings.Split(line, "\t")
+	if len(f) != 11 {
+		return job.Row{}, fmt.Errorf("store: history: %w: %d fields", ErrUnreadable, len(f))
+	}
+	n := numbers{}
+	at := func(s string) time.Time {
+		if s == "" {
+			return time.Time{}
+		}
+		return time.UnixMilli(n.read(s)).UTC()
+	}
+	r := job.Row{
+		Outcome: job.Outcome(f[0]), RunID: f[1], ScheduledTime: at(f[2]), Attempt: int(n.orZero(f[3])), Node: f[4],
+		Started: at(f[5]), Finished: at(f[6]), Count: int(n.orZero(f[7])), Until: at(f[8]), Cause: f[9], Error: f[10],
+	}
+	return r, n.err
+}
+
+// History returns up to limit rows of a job, newest first; ad-hoc runs stand under "@task", and
+// are gathered from all partitions. A job that never was has an empty history.
+func (s *Store) History(ctx context.Context, jobID string, limit int) ([]job.Row, error) {
+	where := []keys{s.partitions[s.PartitionOf(jobID)]}
+	if strings.HasPrefix(jobID, "@") {
+		where = s.partitions
+	}
+	var rows []job.Row
+	for _, k := range where {
+		lines, err := s.reader.LRange(ctx, k.history(jobID), 0, int64(limit)-1).Result()
+		if err != nil {
+			return nil, s.explain("history", err)
+		}
+		for _, line := range lines {
+			r, err := decodeRow(line)
+			if err != nil {
+				s.log.Warn("history row cannot be read", "job", jobID, "error", err)
+				continue
+			}
+			rows = append(rows, r)
+		}
+	}
+	if len(where) > 1 {
+		slices.SortStableFunc(rows, func(a, b job.Row) int { return b.Finished.Compare(a.Finished) })
+	}
+	return rows[:min(limit, len(rows))], nil
+}

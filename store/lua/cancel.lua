@@ -1,0 +1,13 @@
+-- cancel: ask the node that has a run to cancel it.
+-- KEYS[3] running (hash)
+-- ARGV[5] wake channel  ARGV[6] run id
+-- Returns CANCELLING | MISSING.
+local value = redis.call('HGET', KEYS[3], ARGV[6])
+if not value then return 'MISSING' end
+local h = held(value)
+if h.cancel == '0' then
+  local head = table.concat({h.owner, h.attempt, h.slot, h.executor, h.started, '1'}, '\t')
+  redis.call('HSET', KEYS[3], ARGV[6], head .. '\n' .. h.text)
+end
+redis.call('PUBLISH', ARGV[5], 'cancel')
+return 'CANCELLING'

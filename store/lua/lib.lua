@@ -1,0 +1,92 @@
+-- lib: what every script that writes begins with; not a script of its own.
+-- KEYS[1] events (stream)  KEYS[2] jobs (hash)
+-- ARGV[1] rows kept per history  ARGV[2] life of a history without its job, s
+-- ARGV[3] entries kept in events  ARGV[4] node
+local TIME = redis.call('TIME')
+local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
+local node = ARGV[4]
+local log = {}
+
+local function ms(n) return string.format('%.0f', n) end
+
+local function event(kind, job, run, sched, attempt, who, term, cause)
+  log[#log + 1] = table.concat({kind, job, run, sched, attempt, who, term, cause}, '\t')
+end
+
+local function publish()
+  if #log > 0 then
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', table.concat(log, '\n'))
+  end
+end
+
+-- push adds a history row; the history of a job that is gone gets a life.
+local function push(key, job, row)
+  local n = redis.call('LPUSH', key, row)
+  if n > tonumber(ARGV[1]) then
+    redis.call('LTRIM', key, 0, ARGV[1] - 1)
+  elseif n == 1 and string.sub(job, 1, 1) ~= '@' and redis.call('HEXISTS', KEYS[2], job) == 0 then
+    redis.call('EXPIRE', key, ARGV[2])
+  end
+end
+
+local function row(outcome, run, sched, attempt, who, started, count, last, cause, err)
+  return table.concat({outcome, run, sched, attempt, who, started, ms(now), count, last, cause, err}, '\t')
+end
+
+-- parse reads the fields of a message that scripts need; the rest of it stays text.
+local function parse(body)
+  local head, runs, args = string.match(body, '^([^\n]*)\n([^\n]*)\n(.*)$')
+  local a, max, grace, overlap, uid, job = string.match(head, '^1\t(%d+)\t(%d+)\t(%-?%d+)\t(%a*)\t([^\t]*)\t([^\t]*)\t')
+  return {attempt = tonumber(a), max = tonumber(max), grace = tonumber(grace), overlap = overlap,
+    uid = uid, job = job, head = head, runs = runs, args = args}
+end
+
+local function first(m)
+  return string.match(m.runs, '^([^@]+)@(%-?%d+)@(%-?%d+)')
+end
+
+-- skip closes every run of m without a start, with one outcome.
+local function skip(m, history, outcome, kind, cause)
+  for id, sched in string.gmatch(m.runs, '([^@,]+)@(%-?%d+)@') do
+    push(history, m.job, row(outcome, id, sched, m.attempt, node, '', '1', '', cause, ''))
+    event(kind, m.job, id, sched, m.attempt, node, '', cause)
+  end
+end
+
+-- judge closes as missed the leading runs of m that are beyond its grace, and returns how many.
+-- A run is judged before its first attempt only.
+local function judge(m, history)
+  local n = 0
+  while m.grace >= 0 and m.attempt == 1 and m.runs ~= '' do
+    local id, sched, due = first(m)
+    local late = now - tonumber(due)
+    if late <= m.grace then break end
+    local cause = 'late by ' .. ms(late) .. ' ms, grace is ' .. ms(m.grace) .. ' ms'
+    push(history, m.job, row('missed', id, sched, '1', node, '', '1', '', cause, ''))
+    event('job_missed', m.job, id, sched, '1', node, '', cause)
+    m.runs = string.match(m.runs, '^[^,]*,(.*)$') or ''
+    n = n + 1
+  end
+  return n
+end
+
+local function body(m) return m.head .. '\n' .. m.runs .. '\n' .. m.args end
+
+-- held reads a value of running.
+local function held(value)
+  local owner, attempt, slot, executor, started, cancel, text =
+    string.match(value, '^([^\t]*)\t(%d+)\t([^\t]*)\t([^\t]*)\t(%d+)\t(%d)\n(.*)$')
+  return {owner = owner, attempt = attempt, slot = slot, executor = executor, started = started,
+    cancel = cancel, text = text}
+end
+
+local function hold(owner, m, slot, executor)
+  return table.concat({owner, m.attempt, slot, executor, ms(now), '0'}, '\t') .. '\n' .. body(m)
+end
+
+-- release gives a slot back and, when somebody is in line for it, nudges the stream.
+local function release(name, slot, waiting, stream)
+  if name == '' then return end
+  if redis.call('DECR', slot) <= 0 then redis.call('DEL', slot) end
+  if redis.call('EXISTS', waiting) == 1 then redis.call('XADD', stream, '*', 'm', 'N\t' .. name) end
+end

@@ -1,0 +1,45 @@
+-- next: start the first in line for a slot, in answer to a nudge.
+-- KEYS[3] stream (stream)  KEYS[4] running (hash)  KEYS[5] leases (zset)  KEYS[6] removed (zset)
+-- KEYS[7] waiting (set)  KEYS[8] slots:<slot> (string)  KEYS[9] waiting:<slot> (zset)
+-- KEYS[10] waiting_runs:<slot> (hash)  KEYS[11] history of the job that is expected first (list)
+-- ARGV[5] group  ARGV[6] owner  ARGV[7] lease, ms  ARGV[8] executor  ARGV[9] entry id of the nudge
+-- ARGV[10] run expected first in line, or ''  ARGV[11] slot
+-- Returns {tag, runs dropped as missed, now}: STARTED | FULL | EMPTY | CHANGED (look again) |
+-- REMOVED, MISSED (dropped; look again).
+local function done(tag, n)
+  publish()
+  if tag == 'STARTED' or tag == 'FULL' or tag == 'EMPTY' then
+    redis.call('XACK', KEYS[3], ARGV[5], ARGV[9])
+    redis.call('XDEL', KEYS[3], ARGV[9])
+  end
+  return {tag, n, ms(now)}
+end
+local value = ARGV[10] ~= '' and redis.call('HGET', KEYS[4], ARGV[10])
+if value and held(value).owner == ARGV[6] then return done('STARTED', 0) end
+local id = redis.call('ZRANGE', KEYS[9], 0, 0)[1]
+if not id then
+  redis.call('SREM', KEYS[7], ARGV[11])
+  return done('EMPTY', 0)
+end
+if id ~= ARGV[10] then return done('CHANGED', 0) end
+local m = parse(redis.call('HGET', KEYS[10], id))
+local function leave()
+  redis.call('ZREM', KEYS[9], id)
+  redis.call('HDEL', KEYS[10], id)
+  if redis.call('EXISTS', KEYS[9]) == 0 then redis.call('SREM', KEYS[7], ARGV[11]) end
+end
+if m.uid ~= '' and redis.call('ZSCORE', KEYS[6], m.uid) then
+  leave()
+  skip(m, KEYS[11], 'cancelled', 'job_cancelled', 'job removed')
+  return done('REMOVED', 0)
+end
+if tonumber(redis.call('GET', KEYS[8]) or '0') >= m.max then return done('FULL', 0) end
+local missed = judge(m, KEYS[11])
+leave()
+if m.runs == '' then return done('MISSED', missed) end
+local run, sched = first(m)
+redis.call('INCR', KEYS[8])
+redis.call('HSET', KEYS[4], run, hold(ARGV[6], m, ARGV[11], ARGV[8]))
+redis.call('ZADD', KEYS[5], ms(now + ARGV[7]), run)
+event('job_started', m.job, run, sched, m.attempt, node, '', '')
+return done('STARTED', missed)

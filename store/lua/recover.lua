@@ -1,0 +1,42 @@
+-- recover: take runs from a node that lost them; send them again or close them.
+-- KEYS[4] running (hash)  KEYS[5] leases (zset)  KEYS[6] dead (list)
+-- then per run: slots:<slot> (string), waiting:<slot> (zset), history (list), stream (stream)
+-- ARGV[7] '1' to revoke leases that have not expired (their process is proven gone)
+-- then per run: id, owner, cause, body to send again or '' to close it as lost, body of what follows or ''
+-- Returns per run RERUN | CLOSED | ALIVE (lease renewed meanwhile) | CHANGED, or {FENCED, …}.
+local reply, key = {}, 7
+for i = 8, #ARGV, 5 do
+  local id, cause = ARGV[i], ARGV[i + 2]
+  local value = redis.call('HGET', KEYS[4], id)
+  local h = value and held(value)
+  local score = redis.call('ZSCORE', KEYS[5], id)
+  if not h then
+    redis.call('ZREM', KEYS[5], id) -- a lease of nothing
+    reply[#reply + 1] = 'CHANGED'
+  elseif h.owner ~= ARGV[i + 1] then
+    reply[#reply + 1] = 'CHANGED'
+  elseif ARGV[7] ~= '1' and score and tonumber(score) > now then
+    reply[#reply + 1] = 'ALIVE'
+  else
+    local m = parse(h.text)
+    local _, sched = first(m)
+    local who = string.match(h.owner, '^[^/]*')
+    redis.call('HDEL', KEYS[4], id)
+    redis.call('ZREM', KEYS[5], id)
+    event('job_lost', m.job, id, sched, h.attempt, who, ARGV[6], cause)
+    if ARGV[i + 3] ~= '' then
+      redis.call('XADD', KEYS[key + 3], '*', 'm', ARGV[i + 3])
+      reply[#reply + 1] = 'RERUN'
+    else
+      push(KEYS[key + 2], m.job, row('lost', id, sched, h.attempt, who, h.started, '1', '', cause, ''))
+      redis.call('LPUSH', KEYS[6], h.text)
+      redis.call('LTRIM', KEYS[6], 0, 999)
+      if ARGV[i + 4] ~= '' then redis.call('XADD', KEYS[key + 3], '*', 'm', ARGV[i + 4]) end
+      reply[#reply + 1] = 'CLOSED'
+    end
+    release(h.slot, KEYS[key], KEYS[key + 1], KEYS[key + 3])
+  end
+  key = key + 4
+end
+publish()
+return reply

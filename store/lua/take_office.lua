@@ -1,0 +1,14 @@
+-- take_office: raise the fence to a term that was won in etcd.
+-- KEYS[3] fence (hash)
+-- ARGV[5] epoch  ARGV[6] term
+-- Returns OK | {FENCED, epoch, term} when a higher term is known | {EPOCH, epoch, term} when the
+-- fence belongs to another incarnation of etcd. Terms are compared as numbers, below 2^53.
+local f = redis.call('HMGET', KEYS[3], 'epoch', 'term')
+if f[1] and f[1] ~= ARGV[5] then return {'EPOCH', f[1], f[2] or ''} end
+if f[2] and tonumber(f[2]) > tonumber(ARGV[6]) then return {'FENCED', f[1], f[2]} end
+if f[2] ~= ARGV[6] then
+  redis.call('HSET', KEYS[3], 'epoch', ARGV[5], 'term', ARGV[6])
+  event('leader_elected', '', '', '', '', node, ARGV[6], '')
+  publish()
+end
+return {'OK'}

@@ -1,0 +1,190 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+)
+
+// Message is one slot's worth of runs of one job, as it travels through streams, running, delayed
+// and waiting, with all that a consumer needs. Its runs share the slot and run one after another
+// in time order; Attempt and Lost belong to the first of them.
+//
+// The stored form is three parts separated by newlines: a line of tab-separated fields that
+// begins with the format version (those the scripts read come first), a line of runs, and the
+// args byte for byte.
+type Message struct {
+	Attempt  int       // of the first run, counted from 1
+	Max      int       // max_instances; 0 = the run needs no slot
+	Grace    job.Grace // misfire_grace_time
+	Overlap  job.Overlap
+	UID      string // of the job's incarnation; empty for an ad-hoc run
+	JobID    string // "@task" for an ad-hoc run
+	Executor string
+	Lost     int // attempts of the first run that were lost with their node
+	Failed   int // attempts of the first run that failed
+	Slot     string
+	Task     string
+	OnLost   job.OnLost
+	Retry    job.Retry
+	Timeout  time.Duration
+	Runs     []MessageRun // at least one
+	Args     json.RawMessage
+}
+
+// MessageRun is one run of a message. Times are Unix milliseconds.
+type MessageRun struct {
+	ID        string
+	Scheduled int64 // the nominal time
+	Due       int64 // the nominal time plus jitter: what misfire is judged by
+}
+
+const messageFormat = "1"
+
+// Encode returns the stored form.
+func (m Message) Encode() string {
+	var b strings.Builder
+	b.Grow(256 + 64*len(m.Runs) + len(m.Args))
+	field := func(s string) { b.WriteString(s); b.WriteByte('\t') }
+	number := func(n int64) { field(strconv.FormatInt(n, 10)) }
+	field(messageFormat)
+	number(int64(m.Attempt))
+	number(int64(m.Max))
+	number(graceMillis(m.Grace))
+	field(string(m.Overlap))
+	field(m.UID)
+	field(m.JobID)
+	field(m.Executor)
+	number(int64(m.Lost))
+	number(int64(m.Failed))
+	field(m.Slot)
+	field(m.Task)
+	field(string(m.OnLost))
+	field(encodeRetry(m.Retry))
+	number(m.Timeout.Milliseconds())
+	b.WriteByte('\n')
+	for i, r := range m.Runs {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(r.ID)
+		b.WriteByte('@')
+		b.WriteString(strconv.FormatInt(r.Scheduled, 10))
+		b.WriteByte('@')
+		b.WriteString(strconv.FormatInt(r.Due, 10))
+	}
+	b.WriteByte('\n')
+	b.Write(m.Args)
+	return b.String()
+}
+
+func graceMillis(g job.Grace) int64 {
+	if g <= 0 {
+		return -1
+	}
+	return time.Duration(g).Milliseconds()
+}
+
+func encodeRetry(r job.Retry) string {
+	if r.MaxAttempts <= 1 {
+		return ""
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+const messageFields = 15
+
+// DecodeMessage reads the stored form. The error wraps ErrNewerFormat when a newer node wrote it,
+// and ErrUnreadable otherwise.
+func DecodeMessage(body string) (Message, error) {
+	head, rest, ok := strings.Cut(body, "\n")
+	if !ok {
+		return Message{}, fmt.Errorf("store: message: %w: no header", ErrUnreadable)
+	}
+	runs, args, ok := strings.Cut(rest, "\n")
+	if !ok {
+		return Message{}, fmt.Errorf("store: message: %w: no runs", ErrUnreadable)
+	}
+	f := strings.Split(head, "\t")
+	if f[0] != messageFormat {
+		return Message{}, fmt.Errorf("store: message: %w: %q", ErrNewerFormat, f[0])
+	}
+	if len(f) != messageFields+1 {
+		return Message{}, fmt.Errorf("store: message: %w: %d fields", ErrUnreadable, len(f))
+	}
+	n := numbers{}
+	m := Message{
+		Attempt: int(n.read(f[1])), Max: int(n.read(f[2])), Grace: graceOf(n.read(f[3])),
+		Overlap: job.Overlap(f[4]), UID: f[5], JobID: f[6], Executor: f[7], Lost: int(n.read(f[8])),
+		Failed: int(n.read(f[9])), Slot: f[10], Task: f[11], OnLost: job.OnLost(f[12]),
+		Timeout: time.Duration(n.read(f[14])) * time.Millisecond,
+	}
+	if args != "" {
+		m.Args = json.RawMessage(args)
+	}
+	if f[13] != "" {
+		n.note(json.Unmarshal([]byte(f[13]), &m.Retry))
+	}
+	m.Runs = decodeRuns(runs, &n)
+	if n.err == nil && len(m.Runs) == 0 {
+		n.note(errors.New("it has no runs"))
+	}
+	if n.err != nil {
+		return Message{}, fmt.Errorf("store: message: %w: %w", ErrUnreadable, n.err)
+	}
+	return m, nil
+}
+
+func decodeRuns(line string, n *numbers) []MessageRun {
+	if line == "" {
+		return nil
+	}
+	runs := make([]MessageRun, 0, strings.Count(line, ",")+1)
+	for part := range strings.SplitSeq(line, ",") {
+		id, times, ok := strings.Cut(part, "@")
+		scheduled, due, ok2 := strings.Cut(times, "@")
+		if !ok || !ok2 || id == "" {
+			n.note(fmt.Errorf("run %q", part))
+			return nil
+		}
+		runs = append(runs, MessageRun{ID: id, Scheduled: n.read(scheduled), Due: n.read(due)})
+	}
+	return runs
+}
+
+func graceOf(ms int64) job.Grace {
+	if ms < 0 {
+		return job.GraceNone
+	}
+	return job.Grace(time.Duration(ms) * time.Millisecond)
+}
+
+// numbers reads many integers and keeps the first error.
+type numbers struct{ err error }
+
+func (n *numbers) read(s string) int64 {
+	v, err := strconv.ParseInt(s, 10, 64)
+	n.note(err)
+	return v
+}
+
+func (n *numbers) note(err error) {
+	if n.err == nil {
+		n.err = err
+	}
+}
+
+// nudgeMark begins a stream entry that carries no run: it says that a slot has come free and that
+// the first in its line may start. Losing one loses nothing; the leader's sweep sends another.
+const nudgeMark = "N\t"
+
+func nudge(slot string) string { return nudgeMark + slot }

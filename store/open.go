@@ -1,0 +1,220 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/go-hclog"
+	"github.com/redis/go-redis/v9"
+)
+
+// Store is one named Redis database and namespace. It is safe for concurrent use. Close it when
+// nothing uses it any more.
+type Store struct {
+	cfg        Config
+	log        hclog.Logger
+	address    string
+	writer     redis.UniversalClient
+	reader     redis.UniversalClient
+	blocking   redis.UniversalClient
+	flags      bool // the server understands "#!lua flags=…"
+	uid        uuid.UUID
+	partitions []keys
+}
+
+const storeFormat = "1"
+
+// Open connects, checks that the server is fit, and finds (or, with Create, makes) the store.
+// Errors wrap ErrUnreachable, ErrUnfit, ErrNotInitialised, ErrStoreLost or ErrNewerFormat and say
+// what to do.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	s := &Store{cfg: cfg, log: cfg.Logger}
+	if err := s.dial(); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(s.checkServer(ctx)); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if err := s.find(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends the connections. Calls under way fail.
+func (s *Store) Close() {
+	for _, c := range []redis.UniversalClient{s.writer, s.reader, s.blocking} {
+		if err := c.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+			s.log.Debug("closing redis client failed", "error", err)
+		}
+	}
+}
+
+// Name is what jobs call this store.
+func (s *Store) Name() string { return s.cfg.Name }
+
+// UID identifies the stored data: it changes only when the database is emptied or replaced.
+func (s *Store) UID() string { return s.uid.String() }
+
+// Partitions is how many partitions the store was created with.
+func (s *Store) Partitions() int { return len(s.partitions) }
+
+// PartitionOf is the partition that holds the job or the ad-hoc run with this id.
+func (s *Store) PartitionOf(id string) int { return partitionOf(id, len(s.partitions)) }
+
+// checkServer refuses a Redis that cannot keep the promises; see the reliability notes.
+func (s *Store) checkServer(ctx context.Context) error {
+	info, err := s.reader.Info(ctx, "server", "replication", "persistence").Result()
+	if err != nil {
+		var reply redis.Error
+		if !errors.As(err, &reply) {
+			return s.explain("connect", err)
+		}
+		if redis.HasErrorPrefix(err, "NOAUTH") || redis.HasErrorPrefix(err, "WRONGPASS") {
+			return fmt.Errorf("store %s: redis at %s: %w: give the user and password in the URL", s.cfg.Name, s.address, err)
+		}
+		info = "" // a server without these sections, or an ACL that hides them: judged by what works
+	}
+	facts := parseInfo(info)
+	s.flags = s.writer.Eval(ctx, "#!lua\nreturn 1", nil).Err() == nil
+	if v := facts["redis_version"]; v != "" && major(v) < 7 {
+		return s.unfit("it is version "+v+", at least 7.0 is needed", "upgrade it")
+	}
+	if role := facts["role"]; role != "" && role != "master" {
+		return s.unfit("it is a "+role+", not a master", "point the URL at the master, or use Sentinel with master_name=")
+	}
+	policy, err := s.reader.ConfigGet(ctx, "maxmemory-policy").Result()
+	if p := policy["maxmemory-policy"]; err == nil && p != "" && p != "noeviction" {
+		return s.unfit("its maxmemory-policy is "+p+", which drops jobs when memory is short", "CONFIG SET maxmemory-policy noeviction")
+	}
+	if facts["aof_enabled"] == "0" {
+		s.log.Warn("redis keeps no append-only file: a restart of it loses jobs and runs", "address", s.address, "remedy", "appendonly yes")
+	}
+	return nil
+}
+
+func (s *Store) unfit(fault, remedy string) error {
+	if s.cfg.AllowUnfit {
+		s.log.Warn("redis is not fit for use, going on as told", "address", s.address, "fault", fault, "remedy", remedy)
+		return nil
+	}
+	return fmt.Errorf("store %s: %w: %s; %s", s.cfg.Name, ErrUnfit, fault, remedy)
+}
+
+func parseInfo(info string) map[string]string {
+	facts := map[string]string{}
+	for line := range strings.Lines(info) {
+		if k, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			facts[k] = v
+		}
+	}
+	return facts
+}
+
+func major(version string) int {
+	n, err := strconv.Atoi(strings.SplitN(version, ".", 2)[0])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// find reads the store's meta, or creates it.
+func (s *Store) find(ctx context.Context) error {
+	got, err := s.reader.HMGet(ctx, keysOf(s.cfg.Namespace, 0).meta(), "uid", "partitions", "format").Result()
+	if err != nil {
+		return s.explain("open", err)
+	}
+	if got[0] == nil {
+		if got, err = s.create(ctx); err != nil {
+			return err
+		}
+	}
+	if f := text(got[2]); f != storeFormat {
+		return fmt.Errorf("store %s: %w: it has format %q, this program knows %s; use a newer one", s.cfg.Name, ErrNewerFormat, f, storeFormat)
+	}
+	uid, err := uuid.Parse(text(got[0]))
+	if err != nil {
+		return fmt.Errorf("store %s: %w: its uid is %q", s.cfg.Name, ErrUnreadable, text(got[0]))
+	}
+	n, err := strconv.Atoi(text(got[1]))
+	if err != nil || n < 1 || n > 1024 {
+		return fmt.Errorf("store %s: %w: it has %q partitions", s.cfg.Name, ErrUnreadable, text(got[1]))
+	}
+	if s.cfg.ExpectUID != "" && s.cfg.ExpectUID != uid.String() {
+		return s.lost("its uid is " + uid.String() + ", the cluster knows " + s.cfg.ExpectUID)
+	}
+	s.uid = uid
+	for p := range n {
+		s.partitions = append(s.partitions, keysOf(s.cfg.Namespace, p))
+	}
+	return s.checkPartitions(ctx)
+}
+
+func (s *Store) lost(how string) error {
+	return fmt.Errorf("store %s: %w: %s; restore the database, or accept this one with: carillon store adopt --store-name %s", s.cfg.Name, ErrStoreLost, how, s.cfg.Name)
+}
+
+func (s *Store) create(ctx context.Context) ([]any, error) {
+	if s.cfg.ExpectUID != "" {
+		return nil, s.lost("the database is empty where the cluster knows uid " + s.cfg.ExpectUID)
+	}
+	if !s.cfg.Create {
+		return nil, fmt.Errorf("store %s: %w: nothing is stored under namespace %q; start a node first, or check the URL and --namespace", s.cfg.Name, ErrNotInitialised, s.cfg.Namespace)
+	}
+	uid := uuid.NewString()
+	var got []any
+	for p := s.cfg.Partitions - 1; p >= 0; p-- { // the first partition is what makes it exist
+		k := keysOf(s.cfg.Namespace, p)
+		reply, err := s.run(ctx, initScript, []string{k.meta()}, uid, s.cfg.Partitions, storeFormat)
+		if err != nil {
+			return nil, err
+		}
+		got, _ = reply.([]any)
+		if len(got) == 3 {
+			uid = text(got[0])
+		}
+	}
+	if len(got) != 3 {
+		return nil, fmt.Errorf("store %s: create: unexpected answer", s.cfg.Name)
+	}
+	s.log.Info("store created", "store", s.cfg.Name, "uid", uid, "partitions", s.cfg.Partitions)
+	return got, nil
+}
+
+func (s *Store) checkPartitions(ctx context.Context) error {
+	for p, k := range s.partitions[1:] {
+		uid, err := s.reader.HGet(ctx, k.meta(), "uid").Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return s.explain("open", err)
+		}
+		if uid != s.uid.String() {
+			return s.lost(fmt.Sprintf("partition %d has been emptied or replaced", p+1))
+		}
+	}
+	return nil
+}
+
+// env is what every script that writes is told first.
+func (s *Store) env() []any {
+	return []any{s.cfg.HistoryLimit, int64(s.cfg.HistoryTTL.Seconds()), s.cfg.EventLimit, s.cfg.Node}
+}
+
+// Now returns the time of Redis in the given partition, Unix ms.
+func (s *Store) Now(ctx context.Context, partition int) (int64, error) {
+	t, err := s.reader.Time(ctx).Result()
+	if err != nil {
+		return 0, s.explain("time", err)
+	}
+	return t.UnixMilli(), nil
+}

@@ -1,0 +1,256 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/carillon-project/carillon/job"
+)
+
+// MaxLost is after how many losses a run is dead, so that a run that kills its node cannot kill
+// them all.
+const MaxLost = 3
+
+func rangeBy(now int64, limit int) *redis.ZRangeBy {
+	return &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: int64(limit)}
+}
+
+// RecoverExpired takes the runs whose leases have ended from their nodes, up to limit: each is
+// sent again as the next attempt, or closed as lost. It returns how many were taken.
+func (s *Store) RecoverExpired(ctx context.Context, partition int, o Office, now int64, limit int) (int, error) {
+	ids, err := s.dueMembers(ctx, s.partitions[partition].leases(), now, limit)
+	if err != nil {
+		return 0, err
+	}
+	return s.recover(ctx, partition, o, ids, false, "lease expired")
+}
+
+// RecoverNode takes the runs of one boot of a node, whose process is proven gone, before their
+// leases end. boot is the "node/boot" that begins its owner tokens.
+func (s *Store) RecoverNode(ctx context.Context, partition int, o Office, boot string) (int, error) {
+	runs, err := s.Running(ctx, partition)
+	if err != nil {
+		return 0, err
+	}
+	var ids []string
+	for _, r := range runs {
+		if strings.HasPrefix(r.Owner, boot+"/") {
+			ids = append(ids, r.Runs[0].ID)
+		}
+	}
+	return s.recover(ctx, partition, o, ids, true, "node is gone")
+}
+
+func (s *Store) recover(ctx context.Context, partition int, o Office, ids []string, revoke bool, cause string) (int, error) {
+	taken := 0
+	for chunk := range slices.Chunk(ids, 100) {
+		n, err := s.recoverSome(ctx, partition, o, chunk, revoke, cause)
+		taken += n
+		if err != nil {
+			return taken, err
+		}
+	}
+	return taken, nil
+}
+
+func (s *Store) recoverSome(ctx context.Context, partition int, o Office, ids []string, revoke bool, cause string) (int, error) {
+	k := s.partitions[partition]
+	values, err := s.reader.HMGet(ctx, k.running(), ids...).Result()
+	if err != nil {
+		return 0, s.explain("recover", err)
+	}
+	keys := []string{k.events(), k.jobs(), k.fence(), k.running(), k.leases(), k.dead()}
+	args := []any{"0"}
+	if revoke {
+		args[0] = "1"
+	}
+	for i, v := range values {
+		if v == nil {
+			keys = append(keys, k.slot(""), k.waiting(""), k.history(""), k.stream(""))
+			args = append(args, ids[i], "", cause, "", "")
+			continue
+		}
+		r, err := decodeRunning(text(v))
+		if err != nil {
+			s.log.Error("lost run cannot be read, left where it is", "run", ids[i], "error", err)
+			continue
+		}
+		again, rest, why := afterLoss(r, cause)
+		keys = append(keys, k.slot(r.Slot), k.waiting(r.Slot), k.history(r.JobID), k.stream(r.Executor))
+		args = append(args, ids[i], r.Owner, why, again, rest)
+	}
+	if len(args) == 1 {
+		return 0, nil
+	}
+	t, err := s.office(ctx, recoverScript, o, keys, args...)
+	taken := 0
+	for _, tag := range t {
+		if tag == "RERUN" || tag == "CLOSED" {
+			taken++
+		}
+	}
+	return taken, err
+}
+
+// afterLoss decides what a lost run becomes: the body to send again, or the body of what follows
+// it when it ends here; and why.
+func afterLoss(r RunningRun, cause string) (again, rest, why string) {
+	m := r.Message
+	m.Lost++
+	if m.OnLost != job.OnLostDrop && m.Lost < MaxLost {
+		m.Attempt++
+		return m.Encode(), "", cause
+	}
+	why = cause + "; on_lost is drop"
+	if m.Lost >= MaxLost {
+		why = fmt.Sprintf("%s; lost %d times (max_lost)", cause, m.Lost)
+	}
+	if len(m.Runs) > 1 {
+		m.Runs, m.Attempt, m.Lost, m.Failed = m.Runs[1:], 1, 0, 0
+		rest = m.Encode()
+	}
+	return "", rest, why
+}
+
+// ConsumerInfo is one consumer of a work stream.
+type ConsumerInfo struct {
+	Executor string
+	Name     string
+	Pending  int64
+	Idle     time.Duration
+}
+
+// Consumers lists the consumers of the given executors' streams in one partition.
+func (s *Store) Consumers(ctx context.Context, partition int, executors []string) ([]ConsumerInfo, error) {
+	var all []ConsumerInfo
+	for _, e := range executors {
+		got, err := s.reader.XInfoConsumers(ctx, s.partitions[partition].stream(e), group).Result()
+		if err != nil {
+			if strings.Contains(err.Error(), "NOGROUP") || strings.Contains(err.Error(), "no such key") {
+				continue
+			}
+			return nil, s.explain("consumers", err)
+		}
+		for _, c := range got {
+			all = append(all, ConsumerInfo{Executor: e, Name: c.Name, Pending: c.Pending, Idle: c.Idle})
+		}
+	}
+	return all, nil
+}
+
+// Reclaim puts back what a consumer has had pending for at least idle, and with drop deletes the
+// consumer once nothing is pending for it. It returns how many entries were put back.
+func (s *Store) Reclaim(ctx context.Context, partition int, o Office, c ConsumerInfo, idle time.Duration, drop bool) (int, error) {
+	k := s.partitions[partition]
+	del := "0"
+	if drop {
+		del = "1"
+	}
+	t, err := s.office(ctx, reclaimScript, o, []string{k.events(), k.jobs(), k.fence(), k.stream(c.Executor)},
+		group, c.Name, idle.Milliseconds(), 100, del)
+	if err != nil {
+		return 0, err
+	}
+	n := numbers{}
+	return int(n.read(t[0])), n.err
+}
+
+// Sweep nudges every line whose slot has room: a nudge may have been lost with its consumer.
+func (s *Store) Sweep(ctx context.Context, partition int) error {
+	k := s.partitions[partition]
+	slots, err := s.reader.SMembers(ctx, k.waitingIndex()).Result()
+	if err != nil {
+		return s.explain("sweep", err)
+	}
+	for _, slot := range slots {
+		id, m, err := s.headOfLine(ctx, k, slot)
+		if err != nil {
+			return err
+		}
+		executor := m.Executor
+		if id == "" {
+			executor = job.DefaultName // an empty line: the nudge takes it out of the index
+		}
+		busy, err := s.reader.Get(ctx, k.slot(slot)).Int()
+		if err == nil && busy >= m.Max {
+			continue
+		}
+		if _, err := s.run(ctx, nudgeScript, []string{k.events(), k.jobs(), k.stream(executor)}, append(s.env(), slot)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Audit compares the slot counters of a partition with what runs and mends what differs. It
+// returns what it mended, which must always be nothing.
+func (s *Store) Audit(ctx context.Context, partition int, o Office) ([]string, error) {
+	k := s.partitions[partition]
+	seen := map[string]bool{}
+	for cursor, more := uint64(0), true; more; more = cursor != 0 {
+		found, next, err := s.reader.Scan(ctx, cursor, k.slot("*"), 1000).Result()
+		if err != nil {
+			return nil, s.explain("audit", err)
+		}
+		cursor = next
+		for _, key := range found {
+			seen[strings.TrimPrefix(key, k.slot(""))] = true
+		}
+	}
+	runs, err := s.Running(ctx, partition)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		if r.Max > 0 {
+			seen[r.Slot] = true
+		}
+	}
+	var mended []string
+	names := make([]string, 0, len(seen))
+	for name := range seen {
+		names = append(names, name)
+	}
+	for chunk := range slices.Chunk(names, 500) {
+		keys := []string{k.events(), k.jobs(), k.fence(), k.running()}
+		args := make([]any, len(chunk))
+		for i, name := range chunk {
+			keys = append(keys, k.slot(name))
+			args[i] = name
+		}
+		t, err := s.office(ctx, auditScript, o, keys, args...)
+		if err != nil {
+			return mended, err
+		}
+		for i := 0; i+2 < len(t); i += 3 {
+			mended = append(mended, fmt.Sprintf("slot %s: counter %s, running %s", t[i], t[i+1], t[i+2]))
+		}
+	}
+	return mended, nil
+}
+
+// Prune forgets the uids of removed jobs of which no run can exist any more.
+func (s *Store) Prune(ctx context.Context, partition int, o Office, executors []string) (int, error) {
+	k := s.partitions[partition]
+	n, err := s.reader.ZCard(ctx, k.removed()).Result()
+	if err != nil || n == 0 {
+		return 0, s.explain("prune", err)
+	}
+	keys := []string{k.events(), k.jobs(), k.fence(), k.removed(), k.running(), k.delayedRuns(), k.waitingIndex()}
+	for _, e := range executors {
+		keys = append(keys, k.stream(e))
+	}
+	t, err := s.office(ctx, pruneScript, o, keys, 5000)
+	if err != nil {
+		return 0, err
+	}
+	v := numbers{}
+	return int(min(v.read(t[0]), math.MaxInt32)), v.err
+}

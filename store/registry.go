@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Registry is what nodes have ever served from this store. Names stay after their nodes left, so
+// that a job may be added while everything is down.
+type Registry struct {
+	Executors []string
+	Tasks     []string
+}
+
+const (
+	executorField = "executor:"
+	taskField     = "task:"
+)
+
+// Register adds what a node serves to the registry of every partition, and makes sure that each
+// executor's stream has its consumer group.
+func (s *Store) Register(ctx context.Context, executors, tasks []string) error {
+	now, err := s.Now(ctx, 0)
+	if err != nil {
+		return err
+	}
+	var fields []any
+	for _, e := range executors {
+		fields = append(fields, executorField+e, now)
+	}
+	for _, t := range tasks {
+		fields = append(fields, taskField+t, now)
+	}
+	for p, k := range s.partitions {
+		for _, e := range executors {
+			if err := s.EnsureGroup(ctx, p, e); err != nil {
+				return err
+			}
+		}
+		if len(fields) == 0 {
+			continue
+		}
+		if err := s.writer.HSet(ctx, k.registry(), fields...).Err(); err != nil {
+			return s.explain("register", err)
+		}
+	}
+	return nil
+}
+
+// Registry reads the registry.
+func (s *Store) Registry(ctx context.Context) (Registry, error) {
+	all, err := s.reader.HKeys(ctx, s.partitions[0].registry()).Result()
+	if err != nil {
+		return Registry{}, s.explain("registry", err)
+	}
+	var r Registry
+	for _, f := range all {
+		if name, ok := strings.CutPrefix(f, executorField); ok {
+			r.Executors = append(r.Executors, name)
+		}
+		if name, ok := strings.CutPrefix(f, taskField); ok {
+			r.Tasks = append(r.Tasks, name)
+		}
+	}
+	slices.Sort(r.Executors)
+	slices.Sort(r.Tasks)
+	return r, nil
+}
+
+// Knows returns ErrUnknownExecutor or ErrUnknownTask when no node has ever served the name.
+func (r Registry) Knows(executor, task string) error {
+	if !slices.Contains(r.Executors, executor) {
+		return fmt.Errorf("%w: no node has ever served %q; known are %s; start a node with --executor %s=N, or correct the name",
+			ErrUnknownExecutor, executor, listed(r.Executors), executor)
+	}
+	if !slices.Contains(r.Tasks, task) {
+		return fmt.Errorf("%w: no node has ever served %q; known are %s; start a node that handles it, or correct the name",
+			ErrUnknownTask, task, listed(r.Tasks))
+	}
+	return nil
+}
+
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// group is the one consumer group of every work stream.
+const group = "nodes"
+
+// EnsureGroup creates the consumer group of an executor's stream at its beginning, if it is
+// missing: entries that an earlier group had and did not finish come again, and start decides.
+func (s *Store) EnsureGroup(ctx context.Context, partition int, executor string) error {
+	err := s.writer.XGroupCreateMkStream(ctx, s.partitions[partition].stream(executor), group, "0").Err()
+	if err != nil && !redis.HasErrorPrefix(err, "BUSYGROUP") {
+		return s.explain("create group", err)
+	}
+	return nil
+}
+
+// StreamLength is how many entries an executor's stream holds, waiting or fetched, in all
+// partitions.
+func (s *Store) StreamLength(ctx context.Context, executor string) (int64, error) {
+	var n int64
+	for _, k := range s.partitions {
+		l, err := s.reader.XLen(ctx, k.stream(executor)).Result()
+		if err != nil {
+			return 0, s.explain("stream length", err)
+		}
+		n += l
+	}
+	return n, nil
+}
+
+// Writable makes one small write in every partition, as a node does before it campaigns.
+func (s *Store) Writable(ctx context.Context, node string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for _, k := range s.partitions {
+		if err := s.writer.HSet(ctx, k.registry(), "campaigned:"+node, 1).Err(); err != nil {
+			return s.explain("write", err)
+		}
+		if err := s.writer.HDel(ctx, k.registry(), "campaigned:"+node).Err(); err != nil {
+			return s.explain("write", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/*.lua
+var luaFiles embed.FS
+
+// script is one Lua file with its contract: how many keys it takes, which parts it begins with,
+// and whether it must work when Redis is out of memory.
+type script struct {
+	name    string
+	keys    int // fixed keys
+	perItem int // keys per item after those; 0 = no more
+
+	source         string
+	plain, flagged *redis.Script // for servers without and with "#!lua" flags
+}
+
+type part string
+
+const (
+	alone  part = ""          // the file as it is
+	lib    part = "lib"       // lib.lua, then the file
+	office part = "lib+fence" // lib.lua, fence.lua, then the file
+)
+
+func newScript(name string, begins part, keys, perItem int) *script {
+	var src strings.Builder
+	if begins != alone {
+		src.WriteString(luaFile("lib"))
+	}
+	if begins == office {
+		src.WriteString(luaFile("fence"))
+	}
+	src.WriteString(luaFile(name))
+	return &script{
+		name: name, keys: keys, perItem: perItem, source: src.String(),
+		plain: redis.NewScript(src.String()), flagged: redis.NewScript("#!lua\n" + src.String()),
+	}
+}
+
+// allowOOM marks a script that must work when Redis has no memory left: it gives memory back, or
+// keeps what runs.
+func (sc *script) allowOOM() *script {
+	sc.flagged = redis.NewScript("#!lua flags=allow-oom\n" + sc.source)
+	return sc
+}
+
+func luaFile(name string) string {
+	b, err := fs.ReadFile(luaFiles, "lua/"+name+".lua")
+	if err != nil {
+		return "return redis.error_reply('ERR script " + name + " was not embedded')"
+	}
+	return string(b)
+}
+
+// Every script, with its arity. The contract of each stands at the head of its file.
+var (
+	initScript       = newScript("init", alone, 1, 0)
+	addScript        = newScript("add", lib, 5, 0)
+	updateScript     = newScript("update", lib, 4, 0)
+	removeScript     = newScript("remove", lib, 9, 0)
+	enqueueScript    = newScript("enqueue", lib, 4, 0)
+	pauseScript      = newScript("pause", lib, 3, 0)
+	noteScript       = newScript("note", lib, 2, 0)
+	cancelScript     = newScript("cancel", lib, 3, 0)
+	nudgeScript      = newScript("nudge", lib, 3, 0)
+	startScript      = newScript("start", lib, 7, 4)
+	postponeScript   = newScript("postpone", lib, 5, 0)
+	nextScript       = newScript("next", lib, 11, 0)
+	renewScript      = newScript("renew", alone, 2, 0).allowOOM()
+	finishScript     = newScript("finish", lib, 8, 4).allowOOM()
+	dueScript        = newScript("due", alone, 5, 0)
+	takeOfficeScript = newScript("take_office", lib, 3, 0)
+	dispatchScript   = newScript("dispatch", office, 5, 1)
+	parkScript       = newScript("park", office, 4, 0)
+	recoverScript    = newScript("recover", office, 6, 4)
+	promoteScript    = newScript("promote", office, 6, 2)
+	reclaimScript    = newScript("reclaim", office, 4, 0)
+	auditScript      = newScript("audit", office, 4, 1)
+	pruneScript      = newScript("prune", office, 7, 1)
+)
+
+const (
+	resends    = 4
+	firstPause = 50 * time.Millisecond
+)
+
+// run calls a script and resends it, with the same keys and arguments, while its outcome is
+// unknown: every script answers a repeat as it answered the first call, or refuses it harmlessly.
+func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any) (any, error) {
+	if err := sc.check(len(keys)); err != nil {
+		return nil, err
+	}
+	pause := firstPause
+	for try := 1; ; try++ {
+		reply, err := s.once(ctx, sc, keys, args)
+		if err == nil || !resendable(err) || try > resends {
+			return reply, s.explain(sc.name, err)
+		}
+		s.log.Debug("script outcome unknown, resending", "script", sc.name, "try", try, "error", err)
+		if !wait(ctx, pause) {
+			return nil, s.explain(sc.name, err)
+		}
+		pause *= 2
+	}
+}
+
+func (sc *script) check(keys int) error {
+	more := keys - sc.keys
+	if more == 0 || (more > 0 && sc.perItem > 0 && more%sc.perItem == 0) {
+		return nil
+	}
+	return fmt.Errorf("store: script %s: called with %d keys, takes %d and %d per item", sc.name, keys, sc.keys, sc.perItem)
+}
+
+func (s *Store) once(ctx context.Context, sc *script, keys []string, args []any) (any, error) {
+	lua := sc.plain
+	if s.flags {
+		lua = sc.flagged
+	}
+	reply, err := lua.EvalSha(ctx, s.writer, keys, args...).Result()
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		reply, err = lua.Eval(ctx, s.writer, keys, args...).Result()
+	}
+	return reply, err
+}
+
+// resendable says whether the outcome is unknown, or known to be "not now".
+func resendable(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, redis.Nil) || errors.Is(err, redis.ErrClosed) {
+		return false
+	}
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		return true
+	}
+	for _, prefix := range []string{"LOADING", "BUSY ", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY"} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// explain gives a transport error a name and a remedy; server replies keep their text.
+func (s *Store) explain(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var reply redis.Error
+	if errors.As(err, &reply) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("store %s: %s: %w", s.cfg.Name, op, err)
+	}
+	return fmt.Errorf("store %s: %s: %w at %s; is it running, and is the address right? %w", s.cfg.Name, op, ErrUnreachable, s.address, err)
+}
+
+// tags reads a reply that is a list of texts, the form of most scripts.
+func tags(reply any) []string {
+	list, ok := reply.([]any)
+	if !ok {
+		if s, ok := reply.(string); ok {
+			return []string{s}
+		}
+		return nil
+	}
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = text(v)
+	}
+	return out
+}
+
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case int64:
+		return fmt.Sprint(v)
+	}
+	return ""
+}
+
+// pair reads {tag, number}.
+func pair(v any) (string, int) {
+	list, ok := v.([]any)
+	if !ok || len(list) < 2 {
+		return "", 0
+	}
+	n := numbers{}
+	return text(list[0]), int(n.read(text(list[1])))
+}
