@@ -1,0 +1,82 @@
+package trigger
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Resolve returns doc in the form that is stored, which says everything that Next depends on: the
+// zone is explicit ("UTC" unless given or inherited from the combination it stands in), an interval
+// without start_date is anchored so that it first fires one interval after now (rounded up to the
+// millisecond), a calendar_interval without start_date starts from the day of now in its zone, and a
+// cron with "@every" has become an interval. What was given stays as it was given; keys are sorted.
+// Resolving a resolved document returns it unchanged, whatever now is. Errors wrap ErrInvalid.
+func Resolve(doc []byte, now time.Time) ([]byte, error) {
+	return ResolveIn(doc, now, defaultZone)
+}
+
+// ResolveIn is Resolve with another default zone, an IANA name.
+func ResolveIn(doc []byte, now time.Time, zone string) ([]byte, error) {
+	n, err := parseDocument(doc, zone)
+	if err != nil {
+		return nil, err
+	}
+	return n.resolve(now)
+}
+
+func (n node) resolve(now time.Time) (json.RawMessage, error) {
+	out := map[string]any{}
+	for _, key := range n.obj.keys {
+		out[key] = n.obj.values[key]
+	}
+	out["timezone"] = n.zone
+	switch t := n.trigger.(type) {
+	case *interval:
+		if n.every != nil {
+			delete(out, "expr")
+			out["type"] = "interval"
+			out["every"] = t.every.String()
+		}
+		if t.start.IsZero() {
+			first := ceilMilli(now).Add(t.every)
+			if first.Unix() > lastInstant {
+				return nil, n.obj.refuse("every", "the first firing lies beyond the year 9999")
+			}
+			out["start_date"] = first.Format(time.RFC3339Nano)
+		}
+	case *calendarInterval:
+		if !t.anchored {
+			out["start_date"] = now.In(t.zone).Format(time.DateOnly)
+		}
+	case *cron:
+		if n.obj.has("expr") {
+			out["expr"] = n.expr
+		}
+	}
+	if n.members != nil {
+		members := make([]json.RawMessage, 0, len(n.members))
+		for _, m := range n.members {
+			raw, err := m.resolve(now)
+			if err != nil {
+				return nil, err
+			}
+			members = append(members, raw)
+		}
+		out["triggers"] = members
+	}
+	raw, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("trigger: resolve: %w", err)
+	}
+	return raw, nil
+}
+
+// ceilMilli rounds t up to the millisecond, the unit in which run times are stored.
+func ceilMilli(t time.Time) time.Time {
+	t = t.Round(0).UTC()
+	if over := t.Nanosecond() % int(time.Millisecond); over > 0 {
+		t = t.Add(time.Millisecond - time.Duration(over))
+	}
+	return t
+}
