@@ -1,0 +1,173 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Office is what a leader is elected to. Epoch and Term together are the fencing token.
+type Office struct {
+	// Epoch tells this etcd's count of revisions from that of an earlier, lost one.
+	Epoch string
+	// Term is the create revision of the election key: within an epoch, higher than any before.
+	Term int64
+}
+
+// Lead does a leader's work under office until ctx ends; context.Cause then says why: ErrOfficeLost,
+// ErrLeaseLost, ErrResigned, or the end of Run's own context. Returning earlier, with or without an
+// error, gives the office up.
+type Lead func(ctx context.Context, office Office) error
+
+// Cluster is one node's part in a cluster. Its methods may be called from several goroutines.
+type Cluster struct {
+	cfg  Config
+	keys keys
+	log  hclog.Logger
+
+	etcd, redis condition
+	roster      roster
+	term        atomic.Int64
+	ran         atomic.Bool
+
+	joined     chan struct{}
+	joinedOnce sync.Once
+	resigned   chan struct{}
+	resignOnce sync.Once
+}
+
+// New returns a Cluster that does nothing until Run. The error names everything that is wrong with
+// the configuration.
+func New(cfg Config) (*Cluster, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	log := cfg.Logger.With("cluster", cfg.Cluster, "node", cfg.Member.Name)
+	k := keysOf(cfg.Cluster)
+	return &Cluster{
+		cfg:      cfg,
+		keys:     k,
+		log:      log,
+		etcd:     condition{log: log, lost: "etcd is out of reach", back: "etcd answers again"},
+		redis:    condition{log: log, lost: "cannot stand for leader", back: "can stand for leader"},
+		roster:   roster{keys: k},
+		joined:   make(chan struct{}),
+		resigned: make(chan struct{}),
+	}, nil
+}
+
+// Run makes this node a member and a candidate until ctx ends, and calls lead whenever it is in
+// office; the package document says what that means. It waits for an etcd that is out of reach, at
+// the start and later.
+//
+// When ctx ends it cancels lead, waits for it, frees the office, then takes the membership back and
+// returns nil; with etcd silent that takes a few seconds more. It returns an error earlier only if
+// it cannot go on: ErrNameTaken, ErrTooOld, ErrClientClosed. It may be called once.
+func (c *Cluster) Run(ctx context.Context, lead Lead) error {
+	if c.ran.Swap(true) {
+		return errors.New("cluster: run: called twice")
+	}
+	if err := c.checkVersion(ctx); err != nil {
+		return ended(ctx, err)
+	}
+	following, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { c.follow(following) })
+	defer wg.Wait()
+	defer stop()
+	for {
+		err := c.stay(ctx, lead)
+		if !errors.Is(err, ErrLeaseLost) {
+			return ended(ctx, err)
+		}
+		c.log.Warn("session was lost; joining again")
+	}
+}
+
+// stay is one session: it joins, stands for office and returns why the session ended.
+func (c *Cluster) stay(ctx context.Context, lead Lead) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close(s)
+	created, err := c.join(s)
+	if err != nil {
+		return err
+	}
+	c.log.Info("joined", "boot", c.cfg.Member.Boot, "address", c.cfg.Member.Address)
+	var wg sync.WaitGroup
+	wg.Go(func() { c.stayJoined(s, created) })
+	c.stand(s, lead)
+	<-s.ctx.Done() // a node that has resigned stays a member
+	wg.Wait()
+	return context.Cause(s.ctx)
+}
+
+// ended turns the end of ctx into success: it is how Run is meant to end.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
+		return nil
+	}
+	return err
+}
+
+// Resign makes this node give up its office, if it has one, and never stand again. It stays a
+// member until the context of Run ends, so that it can drain. Resign does not wait; it may be
+// called at any time and more than once.
+func (c *Cluster) Resign() { c.resignOnce.Do(func() { close(c.resigned) }) }
+
+// Joined returns a channel that closes when the membership was written for the first time.
+func (c *Cluster) Joined() <-chan struct{} { return c.joined }
+
+// Term returns the term in which this node's lead is running, or 0. It is for telling others, as
+// in an Identity; what is written to Redis carries the Office handed to lead.
+func (c *Cluster) Term() int64 { return c.term.Load() }
+
+// Leader returns the node in office as the last watch event told, and whether there is one.
+func (c *Cluster) Leader() (Leader, bool) {
+	l := c.roster.leader()
+	return l, l != Leader{}
+}
+
+// Members returns the members by name, as the last watch event told. The slice is the caller's; the
+// maps and slices in it are shared and must not be changed.
+func (c *Cluster) Members() []Member { return c.roster.members() }
+
+// checkVersion refuses an etcd older than this package was made for, once one has answered.
+func (c *Cluster) checkVersion(ctx context.Context) error {
+	var version string
+	err := c.ask(ctx, func(ctx context.Context) error {
+		var errs []error
+		for _, endpoint := range c.cfg.Client.Endpoints() {
+			status, err := c.cfg.Client.Status(ctx, endpoint)
+			if err == nil {
+				version = status.Version
+				return nil
+			}
+			errs = append(errs, fmt.Errorf("%s: %w", endpoint, err))
+		}
+		return errors.Join(errs...)
+	})
+	if err != nil {
+		return err
+	}
+	return supported(version)
+}
+
+// supported reports whether an etcd of that version will do.
+func supported(version string) error {
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
+		return fmt.Errorf("cluster: etcd version %q: %w", version, err)
+	}
+	if major < 3 || major == 3 && minor < 5 {
+		return fmt.Errorf("cluster: %w: it is version %s, and 3.5 or newer is needed", ErrTooOld, version)
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+// Package cluster keeps a node's membership in etcd and decides which node leads.
+//
+// Everything of one cluster lies under /carillon/<cluster>/ in etcd:
+//
+//	nodes/<name>          one [Member] per node, under the lease of the node's session
+//	election/<lease>      the candidates; the one created first is in office
+//	epoch                 a random word, created once: revisions of two epochs are not comparable
+//	stores/<store>        the uid of the Redis that this cluster has taken for that store
+//
+// # The term
+//
+// A leader is known by its term: the create revision of its election key. Terms of one epoch only
+// rise. The term, with the epoch, is the fencing token: what a leader writes to Redis carries it,
+// and Redis refuses what carries a lower one than it has seen. Nothing in this package, and nothing
+// that could be in it, keeps two nodes from believing for a while that they lead; the fence makes
+// that harmless. A process that was stopped, or cut off, learns only later that it lost its office.
+//
+// # What is guaranteed
+//
+//   - [Cluster.Run] calls lead only after etcd has confirmed, with a read made after the campaign
+//     was won, that this node's election key exists, was created at the term handed to lead and is
+//     the first of all candidates. Election.Campaign of the etcd client alone does not say that: it
+//     may return nil for a candidate whose lease has gone.
+//   - lead is never called twice at once. It has returned before the next campaign begins.
+//   - The context of lead ends when etcd says that the office is gone: the election key was deleted
+//     or the lease does not exist. It does not end because etcd cannot be reached: that says
+//     nothing about the key, and the fence guards the time in between. When etcd answers again it is
+//     asked about the lease; if it lives, it is renewed further and the office goes on.
+//   - When the context of Run ends, lead is cancelled and waited for, then the office is given up,
+//     so that a successor is elected at once, then the membership. If lead takes longer than half a
+//     second to return the office is given up without waiting for it.
+//   - A node name is held by one process at a time. It frees itself with the lease of its holder.
+//   - No goroutine outlives the call that started it.
+//
+// # What is not guaranteed
+//
+//   - That there is one leader at any moment, see above; or that there is any.
+//   - That [Cluster.Leader] and [Cluster.Members] are current: they are what the last watch event
+//     said. Nothing may be decided by them that the fence does not guard.
+//   - A bound on the notice of a lost office. With etcd answering it is the time of one watch event;
+//     without, it is the outage.
+//   - That a node which lost its session meets its old term again: a new session is a new key.
+//
+// The client handed in should have DialKeepAliveTime set, a few seconds: without it a connection
+// that was dropped without a word is noticed only when the operating system gives it up.
+//
+// # Liveness and fast takeover
+//
+// [Listener] answers who this process is, and its open connection ends with the process:
+// [DialLiveness] gives a peer both. A reset connection whose redial is refused, or answered by
+// another boot, proves that the process is gone; a first dial that fails proves nothing. For the
+// proof to hold a process must end its Listener last, when nothing of it runs any more.
+//
+// The fast takeover builds on that and has its place here: each follower will hold one [Liveness]
+// to the leader, armed once the handshake has named the leader's node and term, and delete the
+// election key of that term, as [StepDown] does, when the process is proven gone. Until then a dead
+// leader is replaced when its lease ends.
+package cluster

@@ -1,0 +1,140 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// roster is what the watch has said so far about members and candidates.
+type roster struct {
+	keys keys
+
+	mu         sync.Mutex
+	nodes      map[string]Member // by key
+	candidates map[string]Leader // by key
+}
+
+// reset replaces everything by what a read of the whole cluster gave.
+func (r *roster) reset(kvs []*mvccpb.KeyValue) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.nodes, r.candidates = map[string]Member{}, map[string]Leader{}
+	for _, kv := range kvs {
+		r.put(kv)
+	}
+}
+
+// apply takes the events of one watch response.
+func (r *roster) apply(events []*clientv3.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ev := range events {
+		if ev.Type == mvccpb.Event_DELETE {
+			delete(r.nodes, string(ev.Kv.Key))
+			delete(r.candidates, string(ev.Kv.Key))
+			continue
+		}
+		r.put(ev.Kv)
+	}
+}
+
+func (r *roster) put(kv *mvccpb.KeyValue) {
+	key := string(kv.Key)
+	switch {
+	case strings.HasPrefix(key, r.keys.nodes()):
+		// An entry that cannot be read is no member; a newer version may have written it.
+		if m, err := decodeMember(kv.Value); err == nil {
+			r.nodes[key] = m
+		} else {
+			delete(r.nodes, key)
+		}
+	case strings.HasPrefix(key, r.keys.candidates()):
+		r.candidates[key] = Leader{Name: string(kv.Value), Term: kv.CreateRevision}
+	}
+}
+
+// leader returns the candidate created first, or the zero Leader.
+func (r *roster) leader() Leader {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var first Leader
+	for _, l := range r.candidates {
+		if first.Term == 0 || l.Term < first.Term {
+			first = l
+		}
+	}
+	return first
+}
+
+// members returns the members by name.
+func (r *roster) members() []Member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]Member, 0, len(r.nodes))
+	for _, m := range r.nodes {
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// follow keeps the roster and tells the observers, until ctx ends or the client is closed.
+func (c *Cluster) follow(ctx context.Context) {
+	told := announcement{}
+	for {
+		var resp *clientv3.GetResponse
+		err := c.ask(ctx, func(ctx context.Context) (err error) {
+			resp, err = c.cfg.Client.Get(ctx, c.keys.root, clientv3.WithPrefix())
+			return err
+		})
+		if err != nil {
+			return
+		}
+		c.roster.reset(resp.Kvs)
+		c.announce(&told)
+		c.watchRoster(ctx, resp.Header.Revision+1, &told)
+		if !pause(ctx, rewatchAfter) {
+			return
+		}
+	}
+}
+
+// watchRoster applies events from revision from on until the watch is disrupted.
+func (c *Cluster) watchRoster(ctx context.Context, from int64, told *announcement) {
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	defer cancel()
+	for resp := range c.cfg.Client.Watch(ctx, c.keys.root, clientv3.WithPrefix(), clientv3.WithRev(from)) {
+		if resp.Err() != nil {
+			return
+		}
+		c.roster.apply(resp.Events)
+		c.announce(told)
+	}
+}
+
+// announcement is what the observers were told last.
+type announcement struct {
+	begun   bool
+	leader  Leader
+	members []Member
+}
+
+func (c *Cluster) announce(told *announcement) {
+	leader, members := c.roster.leader(), c.roster.members()
+	if !told.begun || leader != told.leader {
+		c.cfg.OnLeader(leader)
+	}
+	if !told.begun || !slices.EqualFunc(members, told.members, sameProcess) {
+		c.cfg.OnMembers(slices.Clone(members))
+	}
+	*told = announcement{begun: true, leader: leader, members: members}
+}
+
+// sameProcess reports whether a and b are the same boot of the same node. What a process tells
+// about itself does not change while it lives.
+func sameProcess(a, b Member) bool { return a.Name == b.Name && a.Boot == b.Boot }
