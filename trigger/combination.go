@@ -7,7 +7,7 @@ import (
 )
 
 // maxProbes bounds how often one Next asks single triggers on behalf of the "and"s of a document.
-const maxProbes = 1000
+const maxProbes = 600
 
 // union is "or": every time of every member, the same instant once.
 type union struct {

@@ -26,9 +26,9 @@ const (
 )
 
 // maxSegments bounds a search. Between two clock changes of a zone the wall clock runs evenly, and a
-// search jumps from candidate to candidate, so each candidate year costs two or three segments; the
-// calendar repeats after 400 years.
-const maxSegments = 3 * 400
+// search jumps from candidate to candidate, so a year whose candidates all fall into a gap costs two
+// segments; the calendar repeats after 400 years.
+const maxSegments = 2*400 + 20
 
 func (c *cron) Next(t time.Time) time.Time {
 	if t.Unix() >= lastInstant {

@@ -1,6 +1,9 @@
 package trigger
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // daySet says which days of a month a field means; a day is in it if any part names it.
 type daySet struct {
@@ -29,7 +32,13 @@ func (s *daySet) in(first, length int) bitset {
 	if s.lastWork {
 		found |= 1 << uint(nearestWorkday(length, first, length))
 	}
+	if s.weekdays == 0x7f {
+		return month
+	}
 	for weekday := range 7 {
+		if !s.weekdays.has(weekday) && s.nth[weekday] == 0 {
+			continue
+		}
 		one := 1 + (weekday-first+7)%7
 		all := spanBits(one, length, 7)
 		if s.weekdays.has(weekday) {
@@ -89,10 +98,32 @@ type dayRule struct {
 	either        bool   // a day needs to match only one of the two
 }
 
+// calendars keeps what rules came to: most schedules of a store share a handful of rules. The first
+// maxCalendars different ones stay, so that no stream of odd documents can fill the memory.
+var (
+	calendars    sync.Map // dayRule -> *calendar
+	keptCalendar atomic.Int32
+)
+
+const maxCalendars = 512
+
+// calendar returns the days that r means. It is shared and must not be changed.
 func (r *dayRule) calendar() *calendar {
+	if c, ok := calendars.Load(*r); ok {
+		return c.(*calendar)
+	}
+	c := r.build()
+	if keptCalendar.Add(1) <= maxCalendars {
+		calendars.Store(*r, c)
+	} else {
+		keptCalendar.Add(-1)
+	}
+	return c
+}
+
+func (r *dayRule) build() *calendar {
 	c := new(calendar)
-	years := shapeYears()
-	for shape, year := range years {
+	for shape, year := range shapeYears() {
 		if year == 0 {
 			continue
 		}

@@ -1,0 +1,62 @@
+package trigger_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/carillon-project/carillon/trigger"
+)
+
+// costly are documents whose Next has to search long, or for ever.
+var costly = []struct {
+	name string
+	doc  string
+}{
+	{"daily_utc", `{"type":"cron","expr":"0 9 * * *"}`},
+	{"daily_berlin", `{"type":"cron","expr":"0 9 * * *","timezone":"Europe/Berlin"}`},
+	{"minutely_berlin", `{"type":"cron","expr":"* * * * *","timezone":"Europe/Berlin"}`},
+	{"leap_day", `{"type":"cron","expr":"0 0 29 2 *"}`},
+	{"leap_day_on_monday", `{"type":"cron","fields":{"month":2,"day":29,"day_of_week":"mon"}}`},
+	{"impossible_feb_30", `{"type":"cron","fields":{"month":2,"day":30}}`},
+	{"impossible_feb_30_expr", `{"type":"cron","expr":"0 0 30 2 *","timezone":"America/New_York"}`},
+	{"impossible_april_week_2", `{"type":"cron","fields":{"month":"apr","week":2}}`},
+	{"impossible_second_monday_on_tuesday", `{"type":"cron","fields":{"day":"2nd mon","day_of_week":"tue"}}`},
+	{"impossible_always_in_a_gap", `{"type":"cron","fields":{"month":3,"day":"last sun","hour":2,"minute":30},"timezone":"Europe/Berlin","dst":{"gap":"skip"}}`},
+	{"impossible_always_in_lord_howe_gap", `{"type":"cron","fields":{"month":10,"day":"1st sun","hour":2,"minute":"0-29"},"timezone":"Australia/Lord_Howe","dst":{"gap":"skip"}}`},
+	{"impossible_and_of_months", `{"type":"and","triggers":[{"type":"cron","fields":{"month":1}},{"type":"cron","fields":{"month":2}}],"timezone":"Europe/Berlin"}`},
+	{"impossible_and_of_intervals", `{"type":"and","triggers":[{"type":"interval","seconds":6,"start_date":"2024-01-01"},{"type":"interval","seconds":4,"start_date":"2024-01-01 00:00:01"}]}`},
+	{"impossible_and_of_zones", `{"type":"and","triggers":[{"type":"cron","expr":"0 9 * * *","timezone":"Europe/Berlin"},{"type":"cron","expr":"0 9 * * *","timezone":"America/New_York"}]}`},
+	{"impossible_and_of_interval_and_cron", `{"type":"and","triggers":[{"type":"interval","minutes":90,"start_date":"2024-01-01 00:00:17"},{"type":"cron","expr":"* * * * *","timezone":"Europe/Berlin"}]}`},
+	{"interval_after_a_long_outage", `{"type":"interval","every":"1ms","start_date":"1970-01-01"}`},
+	{"calendar_interval", `{"type":"calendar_interval","months":1,"start_date":"1970-01-31","hour":9,"timezone":"Europe/Berlin"}`},
+	{"calendar_interval_mixed", `{"type":"calendar_interval","months":1,"days":1,"start_date":"1970-01-31","timezone":"Europe/Berlin"}`},
+}
+
+func BenchmarkNext(b *testing.B) {
+	from := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range costly {
+		b.Run(c.name, func(b *testing.B) {
+			t, err := trigger.Parse([]byte(c.doc))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				t.Next(from)
+			}
+		})
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	for _, c := range costly {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := trigger.Parse([]byte(c.doc)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
