@@ -1,0 +1,197 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/carillon-project/carillon/cluster"
+	"github.com/carillon-project/carillon/internal/devstack"
+)
+
+func proxied(t *testing.T, e *devstack.Etcd) (*proxy, *clientv3.Client) {
+	t.Helper()
+	u, err := url.Parse(e.Endpoints()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := startProxy(t, u.Host)
+	return p, dial(t, p.url())
+}
+
+// beyond waits until a session of that length must have been given up by the client library.
+func beyond(ttl time.Duration) { time.Sleep(ttl + 1500*time.Millisecond) }
+
+func TestLeaderGoesOnWhileEtcdIsSilentAndItsLeaseLives(t *testing.T) {
+	for name, fault := range map[string]struct{ begin, end func(*proxy) }{
+		"refused": {(*proxy).sever, (*proxy).mend},
+		"frozen":  {(*proxy).freeze, (*proxy).thaw},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, client := proxied(t, shared)
+			name, calls := clusterName(t), make(chan call)
+			a := start(t, client, name, "a", calls)
+			held := next(t, calls)
+			direct := dial(t)
+			lease := leaseOf(t, direct, "/carillon/"+name+"/nodes/a")
+			fault.begin(p)
+			// Somebody else keeps the lease alive, so that only the node's own view is cut.
+			renew, stop := context.WithCancel(within(t))
+			defer stop()
+			if _, err := direct.KeepAlive(renew, lease); err != nil {
+				t.Fatal(err)
+			}
+			beyond(cluster.MinTTL)
+			if held.ctx.Err() != nil {
+				t.Fatalf("lead ended while etcd was silent: %v", context.Cause(held.ctx))
+			}
+			fault.end(p)
+			// Renewed by the node again: the lease outlives the other's renewals.
+			eventually(t, "node asks again", func() bool {
+				_, err := cluster.Members(within(t), client, name)
+				return err == nil
+			})
+			stop()
+			beyond(cluster.MinTTL)
+			if held.ctx.Err() != nil {
+				t.Fatalf("lead ended though its lease lives: %v", context.Cause(held.ctx))
+			}
+			if now := candidates(t, direct, name); len(now) != 1 || now[0].Term != held.office.Term {
+				t.Errorf("term %d is held and the keys are %v", held.office.Term, now)
+			}
+			if err := a.stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestLeadEndsOnceEtcdSaysThatTheLeaseWentDuringTheOutage(t *testing.T) {
+	t.Parallel()
+	p, client := proxied(t, shared)
+	name, calls := clusterName(t), make(chan call)
+	start(t, client, name, "a", calls)
+	held := next(t, calls)
+	p.sever()
+	direct := dial(t)
+	eventually(t, "expiry of the lease", func() bool { return len(candidates(t, direct, name)) == 0 })
+	beyond(cluster.MinTTL)
+	if held.ctx.Err() != nil {
+		t.Fatalf("lead ended before etcd said so: %v", context.Cause(held.ctx))
+	}
+	p.mend()
+	wait(t, "end of lead", held.ctx.Done())
+	again := next(t, calls)
+	if again.office.Term <= held.office.Term {
+		t.Errorf("term %d came after %d", again.office.Term, held.office.Term)
+	}
+}
+
+func TestLeaderSurvivesAnEtcdThatIsStopped(t *testing.T) {
+	t.Parallel()
+	e, err := devstack.StartEtcd(within(t), devstack.EtcdConfig{UnsafeNoFsync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	client := dial(t, e.Endpoints()...)
+	name, calls := clusterName(t), make(chan call)
+	a := start(t, client, name, "a", calls)
+	held := next(t, calls)
+	e.StopMember(0)
+	beyond(cluster.MinTTL)
+	if err := e.StartMember(within(t), 0); err != nil {
+		t.Fatal(err)
+	}
+	// A new etcd leader grants every lease its full length again.
+	beyond(cluster.MinTTL)
+	if held.ctx.Err() != nil {
+		t.Fatalf("lead ended: %v", context.Cause(held.ctx))
+	}
+	lead, err := cluster.CurrentLeader(within(t), client, name)
+	if err != nil || lead == nil || lead.Term != held.office.Term {
+		t.Errorf("leader is %v, %v, want term %d", lead, err, held.office.Term)
+	}
+	if err := a.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNodeWaitsForAnEtcdThatIsAwayAtTheStart(t *testing.T) {
+	t.Parallel()
+	p, client := proxied(t, shared)
+	p.sever()
+	name, calls := clusterName(t), make(chan call)
+	a := start(t, client, name, "a", calls)
+	_, err := cluster.Members(within(t), client, name)
+	if !errors.Is(err, cluster.ErrUnreachable) {
+		t.Errorf("members of a silent etcd: %v", err)
+	}
+	select {
+	case <-a.Joined():
+		t.Fatal("joined without etcd")
+	default:
+	}
+	p.mend()
+	next(t, calls)
+}
+
+func TestRunEndsInTimeWhileEtcdIsSilent(t *testing.T) {
+	t.Parallel()
+	for name, lead := range map[string]bool{"leader": true, "follower": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			name, calls := clusterName(t), make(chan call)
+			if !lead {
+				start(t, dial(t), name, "other", calls)
+				next(t, calls)
+			}
+			p, client := proxied(t, shared)
+			a := start(t, client, name, "a", calls)
+			if lead {
+				next(t, calls)
+			}
+			eventually(t, "candidacy", func() bool { return len(candidates(t, dial(t), name)) > 0 })
+			wait(t, "membership", a.Joined())
+			p.freeze()
+			began := time.Now()
+			if err := a.stop(); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("run took %s to end", took)
+			}
+		})
+	}
+}
+
+func TestRunSaysThatTheClientWasClosed(t *testing.T) {
+	t.Parallel()
+	client, err := clientv3.New(clientv3.Config{Endpoints: shared.Endpoints()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := make(chan call)
+	c, err := cluster.New(cluster.Config{Client: client, Cluster: clusterName(t), Member: cluster.Member{Name: "a", Boot: "1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	n := node{name: "a", calls: calls}
+	go func() { ended <- c.Run(t.Context(), n.lead) }()
+	next(t, calls)
+	client.Close()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, cluster.ErrClientClosed) {
+			t.Errorf("run: %v", err)
+		}
+	case <-within(t).Done():
+		t.Error("run goes on without a client")
+	}
+}
