@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -140,13 +142,24 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+// TestProxyOfTheEnvironmentIsIgnored runs itself in a process of its own, since net/http reads the
+// environment once.
 func TestProxyOfTheEnvironmentIsIgnored(t *testing.T) {
-	proxy, requests := receiver(t, nil)
-	t.Setenv("HTTP_PROXY", proxy)
-	t.Setenv("http_proxy", proxy)
-	err := newHandler(t, webhook.Config{}).Do(t.Context(), request(t, map[string]any{"url": "http://10.1.2.3/"}))
-	if !errors.Is(err, webhook.ErrAddressRefused) || len(requests) != 0 {
-		t.Errorf("Do = %v with %d requests to the proxy, want ErrAddressRefused and none", err, len(requests))
+	if os.Getenv("HTTP_PROXY") == "" {
+		proxy, requests := receiver(t, nil)
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProxyOfTheEnvironmentIsIgnored$")
+		child.Env = append(os.Environ(), "HTTP_PROXY="+proxy)
+		if output, err := child.CombinedOutput(); err != nil {
+			t.Errorf("with a proxy in the environment: %v\n%s", err, output)
+		}
+		if len(requests) != 0 {
+			t.Errorf("%d requests went to the proxy", len(requests))
+		}
+		return
+	}
+	err := newHandler(t, webhook.Config{Allow: loopback}).Do(t.Context(), request(t, map[string]any{"url": "http://10.1.2.3/"}))
+	if !errors.Is(err, webhook.ErrAddressRefused) {
+		t.Errorf("Do = %v, want ErrAddressRefused", err)
 	}
 }
 
