@@ -122,3 +122,13 @@ func decodeEntry(id, value string) (Entry, error) {
 	}
 	return e, nil
 }
+
+// Message returns the message that carries the given runs of this job.
+func (e Entry) Message(runs ...MessageRun) Message {
+	j := e.Job
+	return Message{
+		Attempt: 1, Max: j.MaxInstances, Grace: j.MisfireGraceTime, Overlap: j.Overlap, UID: e.UID, JobID: j.ID,
+		Executor: j.Executor, Slot: j.SlotKey(), Task: j.Task, OnLost: j.OnLost, Retry: j.Retry,
+		Timeout: time.Duration(j.Timeout), Runs: runs, Args: j.Args,
+	}
+}
