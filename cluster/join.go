@@ -102,11 +102,14 @@ func (c *Cluster) stayJoined(s *session, created int64) {
 			return
 		}
 		// A key that goes with its lease may be seen before the lease is known to be gone.
-		if lives, err := c.lives(s.ctx, s.lease); err != nil || !lives {
+		lives, err := c.lives(s.ctx, s.lease)
+		if err == nil && !lives {
+			s.cancel(ErrLeaseLost)
+		}
+		if err != nil || !lives {
 			return
 		}
 		c.log.Warn("membership was deleted; writing it again")
-		var err error
 		if created, err = c.join(s); err != nil {
 			s.cancel(err)
 			return

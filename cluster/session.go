@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -21,6 +22,7 @@ type session struct {
 
 	stop   context.CancelFunc // ends the renewals
 	closed chan struct{}      // closed when they have ended
+	silent atomic.Bool        // etcd did not answer a last word
 }
 
 // open grants a lease, waiting for etcd as long as it takes, and begins to renew it.
@@ -98,26 +100,44 @@ func (c *Cluster) lives(ctx context.Context, lease clientv3.LeaseID) (bool, erro
 func (c *Cluster) close(s *session) {
 	s.stop()
 	<-s.closed
-	defer s.cancel(nil)
-	if context.Cause(s.ctx) == ErrLeaseLost {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), farewell)
-	defer cancel()
-	if _, err := c.cfg.Client.Revoke(ctx, s.lease); err != nil {
+	err := c.lastWord(s, func(ctx context.Context) error {
+		_, err := c.cfg.Client.Revoke(ctx, s.lease)
+		return err
+	})
+	if err != nil {
 		c.log.Debug("session left to expire", "error", err)
 	}
+	s.cancel(nil)
 }
 
 // withdraw deletes the session's election key, if any: the office is free, or the candidate gone.
 func (c *Cluster) withdraw(s *session) error {
-	if context.Cause(s.ctx) == ErrLeaseLost {
-		return nil // the key went with the lease
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), farewell)
-	defer cancel()
-	if _, err := c.cfg.Client.Delete(ctx, c.keys.candidate(s.lease)); err != nil {
+	err := c.lastWord(s, func(ctx context.Context) error {
+		_, err := c.cfg.Client.Delete(ctx, c.keys.candidate(s.lease))
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("cluster: give up office: %w", err)
 	}
 	return nil
+}
+
+// lastWord says something to etcd that the end of the lease would say later, also when the session
+// has ended: for a short time, and not again in a session where etcd was silent to it.
+func (c *Cluster) lastWord(s *session, say func(context.Context) error) error {
+	if context.Cause(s.ctx) == ErrLeaseLost {
+		return nil // all is gone with the lease
+	}
+	if s.silent.Load() {
+		return ErrUnreachable
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), farewell)
+	defer cancel()
+	// A closed client would go on trying.
+	defer context.AfterFunc(c.cfg.Client.Ctx(), cancel)()
+	err := say(ctx)
+	if ctx.Err() != nil {
+		s.silent.Store(true)
+	}
+	return err
 }
