@@ -34,7 +34,8 @@ var (
 const codeUnavailable = 14
 
 // explain wraps what etcd's client said about operation op: an answer is passed on, silence becomes
-// ErrUnreachable with the endpoints and what to do. ctx is the caller's, without our own timeout.
+// ErrUnreachable with the endpoints and what to do. ctx is the caller's, without our own timeout;
+// a deadline of the caller that passes is silence too.
 func explain(ctx context.Context, client *clientv3.Client, op string, err error) error {
 	if err == nil {
 		return nil
@@ -44,7 +45,7 @@ func explain(ctx context.Context, client *clientv3.Client, op string, err error)
 	}
 	var answer rpctypes.EtcdError
 	answered := errors.As(rpctypes.Error(err), &answer) && answer.Code() != codeUnavailable
-	if answered || ctx.Err() != nil {
+	if answered || errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("cluster: %s: %w", op, err)
 	}
 	return fmt.Errorf("cluster: %s: %w at %s: check that it runs, that the address is right and that a quorum of its members is up: %w",
