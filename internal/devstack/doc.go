@@ -11,6 +11,8 @@
 //   - A data directory can be used again: the next start finds what the last one stored.
 //
 // It does not promise:
+//   - that the connections among three etcd members are gone when Close returns: etcd lets those that
+//     carry a request time out, within five seconds;
 //   - durability beyond that of the process, when UnsafeNoFsync is set;
 //   - any protection. There is no authentication and no TLS; it is a stack for one machine and one
 //     user, never for production;

@@ -87,23 +87,32 @@ func (e *Etcd) StopMember(i int) {
 }
 
 // StartMember starts member i (from 0) again at its old addresses and waits until it serves, which
-// needs a quorum of members. A running member is left alone.
+// needs a quorum of members: to bring back a whole cluster, start its members at once. A running
+// member is left alone.
 func (e *Etcd) StartMember(ctx context.Context, i int) error {
+	m, err := e.launch(i)
+	if err != nil {
+		return fmt.Errorf("devstack: etcd: start member %d: %w", i, err)
+	}
+	if err := m.waitReady(ctx); err != nil {
+		e.StopMember(i)
+		return fmt.Errorf("devstack: etcd: start member %d: %w", i, err)
+	}
+	return nil
+}
+
+// launch returns member i, started if it was not running.
+func (e *Etcd) launch(i int) (*member, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.running[i] != nil {
-		return nil
+		return e.running[i], nil
 	}
 	m, err := launchMember(e.specs[i])
-	if err != nil {
-		return fmt.Errorf("devstack: etcd: start member %s: %w", e.specs[i].Name, err)
+	if err == nil {
+		e.running[i] = m
 	}
-	if err := m.waitReady(ctx); err != nil {
-		m.stop()
-		return fmt.Errorf("devstack: etcd: start member %s: %w", e.specs[i].Name, err)
-	}
-	e.running[i] = m
-	return nil
+	return m, err
 }
 
 // Close stops every member and waits for it. It may be called again.

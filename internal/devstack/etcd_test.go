@@ -86,11 +86,30 @@ func TestEtcdServesWithOneOfThreeMembersDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustHold(t, dial(t, e.Endpoints()[0]), "a", "2")
+	restartAll(t, e)
+	mustHold(t, c, "a", "2")
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
 	again := startEtcd(t, devstack.EtcdConfig{Dir: dir, Members: 3})
 	mustHold(t, dial(t, again.Endpoints()...), "a", "2")
+}
+
+// restartAll stops all three members, then starts them together.
+func restartAll(t *testing.T, e *devstack.Etcd) {
+	t.Helper()
+	for i := range 3 {
+		e.StopMember(i)
+	}
+	ctx, errs := patience(t), make(chan error)
+	for i := range 3 {
+		go func() { errs <- e.StartMember(ctx, i) }()
+	}
+	for range 3 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestEtcdRefusesAnotherNumberOfMembers(t *testing.T) {

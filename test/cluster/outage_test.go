@@ -23,10 +23,14 @@ func proxied(t *testing.T, e *devstack.Etcd) (*proxy, *clientv3.Client) {
 	return p, dial(t, p.url())
 }
 
+// outageTTL is the session where a node must be quicker than its lease to pass.
+const outageTTL = 3 * time.Second
+
 // beyond waits until a session of that length must have been given up by the client library.
 func beyond(ttl time.Duration) { time.Sleep(ttl + 1500*time.Millisecond) }
 
 func TestLeaderGoesOnWhileEtcdIsSilentAndItsLeaseLives(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]struct{ begin, end func(*proxy) }{
 		"refused": {(*proxy).sever, (*proxy).mend},
 		"frozen":  {(*proxy).freeze, (*proxy).thaw},
@@ -35,7 +39,7 @@ func TestLeaderGoesOnWhileEtcdIsSilentAndItsLeaseLives(t *testing.T) {
 			t.Parallel()
 			p, client := proxied(t, shared)
 			name, calls := clusterName(t), make(chan call)
-			a := start(t, client, name, "a", calls)
+			a := start(t, client, name, "a", calls, withTTL(outageTTL))
 			held := next(t, calls)
 			direct := dial(t)
 			lease := leaseOf(t, direct, "/carillon/"+name+"/nodes/a")
@@ -46,7 +50,7 @@ func TestLeaderGoesOnWhileEtcdIsSilentAndItsLeaseLives(t *testing.T) {
 			if _, err := direct.KeepAlive(renew, lease); err != nil {
 				t.Fatal(err)
 			}
-			beyond(cluster.MinTTL)
+			beyond(outageTTL)
 			if held.ctx.Err() != nil {
 				t.Fatalf("lead ended while etcd was silent: %v", context.Cause(held.ctx))
 			}
@@ -57,7 +61,7 @@ func TestLeaderGoesOnWhileEtcdIsSilentAndItsLeaseLives(t *testing.T) {
 				return err == nil
 			})
 			stop()
-			beyond(cluster.MinTTL)
+			beyond(outageTTL)
 			if held.ctx.Err() != nil {
 				t.Fatalf("lead ended though its lease lives: %v", context.Cause(held.ctx))
 			}
@@ -92,33 +96,64 @@ func TestLeadEndsOnceEtcdSaysThatTheLeaseWentDuringTheOutage(t *testing.T) {
 	}
 }
 
-func TestLeaderSurvivesAnEtcdThatIsStopped(t *testing.T) {
+func TestLeaderSurvivesEtcdOutages(t *testing.T) {
 	t.Parallel()
-	e, err := devstack.StartEtcd(within(t), devstack.EtcdConfig{UnsafeNoFsync: true})
-	if err != nil {
-		t.Fatal(err)
+	tests := []struct {
+		name          string
+		members, stop int
+	}{
+		{name: "the only member stopped", members: 1, stop: 1},
+		{name: "one of three stopped", members: 3, stop: 1},
+		{name: "quorum lost", members: 3, stop: 2},
 	}
-	t.Cleanup(func() { e.Close() })
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e, err := devstack.StartEtcd(within(t), devstack.EtcdConfig{UnsafeNoFsync: true, Members: tt.members})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { e.Close() })
+			survive(t, e, tt.stop)
+		})
+	}
+}
+
+// survive stops the first members of e for longer than a session, and has the leader stay in office.
+func survive(t *testing.T, e *devstack.Etcd, stop int) {
+	t.Helper()
 	client := dial(t, e.Endpoints()...)
-	name, calls := clusterName(t), make(chan call)
-	a := start(t, client, name, "a", calls)
+	calls := make(chan call)
+	a := start(t, client, "c", "a", calls, withTTL(outageTTL))
 	held := next(t, calls)
-	e.StopMember(0)
-	beyond(cluster.MinTTL)
-	if err := e.StartMember(within(t), 0); err != nil {
-		t.Fatal(err)
+	for i := range stop {
+		e.StopMember(i)
+	}
+	beyond(outageTTL)
+	for i := range stop {
+		if err := e.StartMember(within(t), i); err != nil {
+			t.Fatal(err)
+		}
 	}
 	// A new etcd leader grants every lease its full length again.
-	beyond(cluster.MinTTL)
+	beyond(outageTTL)
 	if held.ctx.Err() != nil {
 		t.Fatalf("lead ended: %v", context.Cause(held.ctx))
 	}
-	lead, err := cluster.CurrentLeader(within(t), client, name)
+	lead, err := cluster.CurrentLeader(within(t), client, "c")
 	if err != nil || lead == nil || lead.Term != held.office.Term {
 		t.Errorf("leader is %v, %v, want term %d", lead, err, held.office.Term)
 	}
+	start(t, client, "c", "b", calls)
+	eventually(t, "roster after the outage", func() bool { return len(a.Members()) == 2 })
 	if err := a.stop(); err != nil {
 		t.Error(err)
+	}
+	if next(t, calls).node != "b" {
+		t.Error("b did not follow a")
+	}
+	if members, err := cluster.Members(within(t), client, "c"); err != nil || len(members) != 1 {
+		t.Errorf("after the end of a the members are %v, %v", members, err)
 	}
 }
 
@@ -146,8 +181,9 @@ func TestRunEndsInTimeWhileEtcdIsSilent(t *testing.T) {
 	for name, lead := range map[string]bool{"leader": true, "follower": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			name, calls := clusterName(t), make(chan call)
+			name, calls, candidacies := clusterName(t), make(chan call), 1
 			if !lead {
+				candidacies = 2
 				start(t, dial(t), name, "other", calls)
 				next(t, calls)
 			}
@@ -156,8 +192,8 @@ func TestRunEndsInTimeWhileEtcdIsSilent(t *testing.T) {
 			if lead {
 				next(t, calls)
 			}
-			eventually(t, "candidacy", func() bool { return len(candidates(t, dial(t), name)) > 0 })
-			wait(t, "membership", a.Joined())
+			direct := dial(t)
+			eventually(t, "candidacy", func() bool { return len(candidates(t, direct, name)) == candidacies })
 			p.freeze()
 			began := time.Now()
 			if err := a.stop(); err != nil {
