@@ -99,11 +99,14 @@ func (e Entry) Document() job.Job {
 
 func (e Entry) encode() (string, error) {
 	e.Job.NextRunTime = job.NextRun{}
-	rec, err := json.Marshal(e.Record)
-	if err != nil {
+	var b strings.Builder
+	b.WriteString(e.Header.Encode())
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // users' <, > and & stay as they were given
+	if err := enc.Encode(e.Record); err != nil {
 		return "", fmt.Errorf("store: job %q: encode: %w", e.Job.ID, err)
 	}
-	return e.Header.Encode() + string(rec), nil
+	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
 // decodeEntry reads a stored job. id is the hash field it was found under.

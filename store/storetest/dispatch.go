@@ -1,0 +1,265 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+var dispatchTests = []conformance{
+	{"office: a lower term is refused, another epoch too", officeFences},
+	{"dispatch: a fenced leader does nothing", dispatchFenced},
+	{"dispatch: paused does nothing", dispatchPaused},
+	{"dispatch: resent is stale and sends no second message", dispatchResent},
+	{"dispatch: stale on uid, version and run time", dispatchStale},
+	{"dispatch: not due before Redis says so", dispatchNotDue},
+	{"dispatch: the last run removes the job and its history gets a life", dispatchFinishes},
+	{"dispatch: jobs, executors and rows mixed in one call, each all or nothing", dispatchMixed},
+	{"dispatch: 500 jobs in one call", dispatchMany},
+	{"due: says what is due and when to look again", dueSays},
+	{"park: takes a job out of run_times and keeps the record", parkKeeps},
+	{"every script of the leader is fenced", leaderScriptsFenced},
+}
+
+func officeFences(t *testing.T, open Open) {
+	r := newRig(t, open)
+	r.must(r.s.TakeOffice(r.ctx, 0, r.office))
+	r.must(r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "e", Term: 10}))
+	r.wantErr(r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "e", Term: 9}), store.ErrFenced)
+	r.wantErr(r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "f", Term: 11}), store.ErrEpoch)
+	equal(r, "term", r.raw.text("HGET", r.key("fence"), "term"), "10")
+	for _, bad := range []store.Office{{}, {Epoch: "e"}, {Epoch: "e", Term: -1}, {Epoch: "e", Term: 1 << 53}, {Term: 11}} {
+		if err := r.s.TakeOffice(r.ctx, 0, bad); err == nil {
+			t.Errorf("office %+v was taken", bad)
+		}
+	}
+	n := 0
+	for _, e := range r.events() {
+		if e.Kind == job.LeaderElected {
+			n++
+		}
+	}
+	equal(r, "elections", n, 2)
+}
+
+func dispatchFenced(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	r.must(r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "e", Term: 8}))
+	for _, o := range []store.Office{r.office, {Epoch: "e", Term: 9}, {Epoch: "f", Term: 8}} {
+		_, err := r.s.Dispatch(r.ctx, 0, o, []store.Dispatch{advance(e, message(e, e.RunTime, "run"))})
+		r.wantErr(err, store.ErrFenced)
+	}
+	r.wantPlace("run")
+	got, err := r.s.Get(r.ctx, "j")
+	r.must(err)
+	equal(r, "job", got.Header, e.Header)
+}
+
+func dispatchPaused(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	r.must(r.s.Pause(r.ctx, true, ""))
+	d := advance(e, message(e, e.RunTime, "run"))
+	_, err := r.s.Dispatch(r.ctx, 0, r.office, []store.Dispatch{d})
+	r.wantErr(err, store.ErrPaused)
+	r.wantPlace("run")
+	due, err := r.s.Due(r.ctx, 0, 10)
+	r.must(err)
+	equal(r, "due while paused", []any{due.Paused, len(due.Jobs), due.NextRun}, []any{true, 0, int64(0)})
+	r.must(r.s.Pause(r.ctx, false, ""))
+	equal(r, "after resume", r.dispatch(d), []store.Dispatched{store.DispatchOK})
+}
+
+func dispatchResent(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	d := advance(e, message(e, e.RunTime, "run"))
+	equal(r, "first", r.dispatch(d), []store.Dispatched{store.DispatchOK})
+	equal(r, "again", r.dispatch(d), []store.Dispatched{store.DispatchStale})
+	r.wantPlace("run", "stream:default")
+	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1)
+	equal(r, "sequence", r.raw.number("HGET", r.key("fence"), "seq"), 1)
+	equal(r, "events", r.kinds("run"), []job.EventKind{job.JobSubmitted})
+}
+
+func dispatchStale(t *testing.T, open Open) {
+	cases := []struct {
+		name string
+		edit func(r *rig, e *store.Entry)
+	}{
+		{"another uid", func(_ *rig, e *store.Entry) { e.UID = "other" }},
+		{"another version", func(_ *rig, e *store.Entry) { e.Version++ }},
+		{"another run time", func(_ *rig, e *store.Entry) { e.Next++ }},
+		{"another last time", func(_ *rig, e *store.Entry) { e.Last++ }},
+		{"not in run_times", func(r *rig, _ *store.Entry) { r.raw.do("ZREM", r.key("run_times"), "j") }},
+		{"removed", func(r *rig, _ *store.Entry) {
+			_, err := r.s.Remove(r.ctx, "op", "j")
+			r.must(err)
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, open)
+			e := r.add("j")
+			c.edit(r, &e)
+			equal(r, "answer", r.dispatch(advance(e, message(e, e.RunTime, "run"))), []store.Dispatched{store.DispatchStale})
+			r.wantPlace("run")
+		})
+	}
+}
+
+func dispatchNotDue(t *testing.T, open Open) {
+	r := newRig(t, open)
+	future := r.entry("future")
+	future.RunTime += 60_000
+	r.must(r.s.Add(r.ctx, "op", future))
+	e := r.add("j")
+	early := advance(e, message(e, e.RunTime, "b"))
+	early.Latest = r.now() + 60_000
+	equal(r, "answers", r.dispatch(advance(future, message(future, future.RunTime, "a")), early),
+		[]store.Dispatched{store.DispatchNotDue, store.DispatchNotDue})
+	equal(r, "places", r.places(0), map[string][]string{})
+}
+
+func dispatchFinishes(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	d := advance(e, message(e, e.RunTime, "run"))
+	d.Next, d.RunTime = nil, 0
+	equal(r, "answer", r.dispatch(d), []store.Dispatched{store.DispatchOK})
+	_, err := r.s.Get(r.ctx, "j")
+	r.wantErr(err, store.ErrJobNotFound)
+	equal(r, "run_times", r.raw.number("ZCARD", r.key("run_times")), 0)
+	equal(r, "events", r.kinds("j"), []job.EventKind{job.JobAdded, job.JobRemoved})
+	st, _ := r.begin(nodeA, store.Started)
+	r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed))
+	equal(r, "history", r.outcomes("j"), []string{"run executed"})
+	ttl := r.raw.number("TTL", r.key("history:j"))
+	equal(r, "history has a life", ttl > 0, true)
+	equal(r, "resent", r.dispatch(d), []store.Dispatched{store.DispatchStale})
+}
+
+func dispatchMixed(t *testing.T, open Open) {
+	r := newRig(t, open)
+	a := r.add("a")
+	b := r.add("b", func(j *job.Job) { j.Executor = "other" })
+	c, d := r.add("c"), r.add("d")
+	c.Version++
+	skipped := advance(d)
+	skipped.Rows = []job.Row{{Outcome: job.Coalesced, ScheduledTime: at(1000), Until: at(9000), Count: 9, Finished: at(10_000), Cause: "catch-up"}}
+	skipped.Events = []job.Event{{Kind: job.JobCoalesced, JobID: "d", Cause: "9 times"}}
+	stale := advance(c, message(c, c.RunTime, "c1"))
+	stale.Rows = skipped.Rows
+	group := message(b, b.RunTime, "b2", "b3")
+	equal(r, "answers", r.dispatch(advance(a, message(a, a.RunTime, "a1")), advance(b, message(b, b.RunTime, "b1"), group), stale, skipped),
+		[]store.Dispatched{store.DispatchOK, store.DispatchOK, store.DispatchStale, store.DispatchOK})
+	equal(r, "places", r.places(0), map[string][]string{
+		"a1": {"stream:default"}, "b1": {"stream:other"}, "b2": {"stream:other"}, "b3": {"stream:other"},
+	})
+	rows, err := r.s.History(r.ctx, "d", 10)
+	r.must(err)
+	equal(r, "row", rows, skipped.Rows)
+	equal(r, "history of the stale job", r.outcomes("c"), nil)
+	equal(r, "events of d", r.kinds("d"), []job.EventKind{job.JobAdded, job.JobCoalesced})
+}
+
+func dispatchMany(t *testing.T, open Open) {
+	r := newRig(t, open)
+	var all []store.Dispatch
+	for i := range store.MaxDispatch {
+		e := r.add(fmt.Sprintf("j%d", i))
+		d := advance(e, message(e, e.RunTime))
+		if i%2 == 0 {
+			d.Next = nil
+		}
+		all = append(all, d)
+	}
+	for i, answer := range r.dispatch(all...) {
+		equal(r, all[i].ID, answer, store.DispatchOK)
+	}
+	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), int64(store.MaxDispatch))
+	equal(r, "jobs left", r.raw.number("HLEN", r.key("jobs")), int64(store.MaxDispatch/2))
+}
+
+func dueSays(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("now")
+	later := r.entry("later")
+	later.RunTime += 60_000
+	r.must(r.s.Add(r.ctx, "op", later))
+	r.raw.do("ZADD", r.key("run_times"), e.RunTime-5, "ghost")
+	r.raw.do("HSET", r.key("jobs"), "broken", "9 what", "wrong", "x\ny")
+	r.raw.do("ZADD", r.key("run_times"), e.RunTime-3, "broken", e.RunTime-2, "wrong")
+	r.raw.do("ZADD", r.key("delayed"), 77, "x")
+	r.raw.do("ZADD", r.key("leases"), 88, "y")
+	d, err := r.s.Due(r.ctx, 0, 10)
+	r.must(err)
+	var ids []string
+	for _, j := range d.Jobs {
+		ids = append(ids, j.ID)
+		equal(r, j.ID+" is bad", j.Bad != nil, j.ID != "now")
+	}
+	equal(r, "jobs", ids, []string{"ghost", "broken", "wrong", "now"})
+	r.wantErr(d.Jobs[1].Bad, store.ErrNewerFormat)
+	r.wantErr(d.Jobs[2].Bad, store.ErrUnreadable)
+	equal(r, "header", d.Jobs[3].Header, e.Header)
+	equal(r, "times", []int64{d.NextRun, d.NextDelayed, d.NextLease}, []int64{e.RunTime - 5, 77, 88})
+	d, err = r.s.Due(r.ctx, 0, 1)
+	r.must(err)
+	equal(r, "limit", len(d.Jobs), 1)
+}
+
+func parkKeeps(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	r.raw.do("HSET", r.key("jobs"), "broken", "what\nis this")
+	r.raw.do("ZADD", r.key("run_times"), e.RunTime, "broken")
+	d, err := r.s.Due(r.ctx, 0, 10)
+	r.must(err)
+	for _, j := range d.Jobs {
+		stale := j
+		stale.RunTime--
+		r.must(r.s.Park(r.ctx, 0, r.office, stale, "no"))
+		equal(r, "still there", r.raw.text("ZSCORE", r.key("run_times"), j.ID) != "", true)
+		r.must(r.s.Park(r.ctx, 0, r.office, j, "its trigger\nfails"))
+	}
+	equal(r, "run_times", r.raw.number("ZCARD", r.key("run_times")), 0)
+	equal(r, "broken record", r.raw.text("HGET", r.key("jobs"), "broken"), "what\nis this")
+	got, err := r.s.Get(r.ctx, "j")
+	r.must(err)
+	equal(r, "state", got.State, store.Parked)
+	equal(r, "record", got.Job.Task, "t")
+	equal(r, "events", r.kinds("broken"), []job.EventKind{job.JobParked})
+}
+
+func leaderScriptsFenced(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	r.send(message(e, r.now(), "run"))
+	st, replies := r.begin(nodeA, store.Started)
+	late := store.Finish{Held: store.Held{RunID: "run", Owner: st.Owner}, Message: replies[0].Message, Outcome: job.Failed, Retry: &replies[0].Message}
+	old := store.Office{Epoch: "e", Term: 6}
+	due, err := r.s.Due(r.ctx, 0, 1)
+	r.must(err)
+	r.wantErr(r.s.Park(r.ctx, 0, old, due.Jobs[0], ""), store.ErrFenced)
+	r.expire("run")
+	_, err = r.s.RecoverExpired(r.ctx, 0, old, r.now(), 10)
+	r.wantErr(err, store.ErrFenced)
+	_, err = r.s.RecoverNode(r.ctx, 0, old, nodeA)
+	r.wantErr(err, store.ErrFenced)
+	_, err = r.s.Audit(r.ctx, 0, old)
+	r.wantErr(err, store.ErrFenced)
+	r.finish(late)
+	_, err = r.s.PromoteDelayed(r.ctx, 0, old, r.now(), 10)
+	r.wantErr(err, store.ErrFenced)
+	_, err = r.s.Reclaim(r.ctx, 0, old, store.ConsumerInfo{Executor: executor, Name: nodeA}, 0, true)
+	r.wantErr(err, store.ErrFenced)
+	_, err = r.s.Remove(r.ctx, "op", "j")
+	r.must(err)
+	_, err = r.s.Prune(r.ctx, 0, old, []string{executor})
+	r.wantErr(err, store.ErrFenced)
+	r.wantPlace("run", "delayed")
+}

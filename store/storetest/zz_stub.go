@@ -1,0 +1,10 @@
+package storetest
+var startTests []conformance
+var lineTests []conformance
+var finishTests []conformance
+var leaseTests []conformance
+var reclaimTests []conformance
+var recordTests []conformance
+var lostReplyTests []conformance
+var partitionTests []conformance
+var modelTests []conformance

@@ -1,0 +1,49 @@
+// Package store_test runs the store's conformance suite against each server Carillon supports, and
+// tests beside it what only a real Redis can show.
+package store_test
+
+import (
+	"errors"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/carillon-project/carillon/internal/devstack"
+	"github.com/carillon-project/carillon/store"
+	"github.com/carillon-project/carillon/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestRedis(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	storetest.Run(t, func(*testing.T) store.Config { return store.Config{URL: server.URL()} })
+}
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	server, err := devstack.StartMemory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	storetest.Run(t, func(*testing.T) store.Config { return store.Config{URL: server.URL()} })
+}
+
+func startRedis(t *testing.T, args ...string) *devstack.Redis {
+	t.Helper()
+	server, err := devstack.StartRedis(t.Context(), devstack.RedisConfig{Args: args})
+	if errors.Is(err, devstack.ErrNoRedisServer) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
