@@ -1,0 +1,170 @@
+package executor
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/carillon-project/carillon/store"
+)
+
+// renewLimit bounds the runs of one renewal call.
+const renewLimit = 1000
+
+// leases are the attempts that a line holds, with the local ends of their leases. An attempt whose
+// handler has returned is not renewed any more: what is left of its lease is the time in which the
+// store must be told.
+type leases struct {
+	now  func() time.Time
+	mu   sync.Mutex
+	held map[*attempt]bool
+}
+
+func (s *leases) add(a *attempt, deadline time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held[a] = true
+	a.deadline = deadline
+	a.expiry = time.AfterFunc(deadline.Sub(s.now()), func() { s.expire(a) })
+}
+
+// expire is called when the lease may have ended.
+func (s *leases) expire(a *attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.held[a] || a.state != running {
+		return
+	}
+	if left := a.deadline.Sub(s.now()); left > 0 {
+		a.expiry.Reset(left)
+		return
+	}
+	s.lose(a)
+}
+
+// lose is called with the lock held.
+func (s *leases) lose(a *attempt) {
+	a.state = lost
+	a.cancel(ErrLeaseLost)
+}
+
+// running returns the attempts to renew.
+func (s *leases) running() []*attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*attempt, 0, len(s.held))
+	for a := range s.held {
+		if a.state == running {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// renewed acts on the answer to a renewal that was good until deadline.
+func (s *leases) renewed(a *attempt, answer store.Renewal, deadline time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.state != running {
+		return
+	}
+	switch answer {
+	case store.Renewed:
+		a.deadline = deadline // its timer looks again when it fires
+	case store.RenewCancels:
+		a.deadline = deadline
+		a.cancel(ErrCancelled)
+	case store.RenewLost:
+		s.lose(a)
+	}
+}
+
+// end notes that the handler has returned, and returns the state before.
+func (s *leases) end(a *attempt) attemptState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := a.state
+	if was != abandoned {
+		a.state = ended
+	}
+	a.expiry.Stop()
+	return was
+}
+
+// live reports whether the lease has not ended yet.
+func (s *leases) live(a *attempt) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now().Before(a.deadline)
+}
+
+func (s *leases) remove(a *attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.held, a)
+}
+
+// abandon gives up every attempt whose handler has not returned, and returns them.
+func (s *leases) abandon() []*attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*attempt
+	for a := range s.held {
+		if a.state == running || a.state == lost {
+			a.state = abandoned
+			a.expiry.Stop()
+			delete(s.held, a)
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// renew keeps the leases until ctx ends: every third of their length, at once when asked, and
+// sooner after a failure.
+func (l *line) renew(ctx context.Context) {
+	t := l.trouble("renewing leases")
+	timer := time.NewTimer(l.cfg.Lease / 3)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-l.renewNow:
+		}
+		if err := l.renewOnce(ctx); err != nil {
+			t.note(err)
+			timer.Reset(t.delay(l.cfg.Lease / 6))
+			continue
+		}
+		t.clear()
+		timer.Reset(l.cfg.Lease / 3)
+	}
+}
+
+func (l *line) renewOnce(ctx context.Context) error {
+	for part := range slices.Chunk(l.leases.running(), renewLimit) {
+		held := make([]store.Held, len(part))
+		for i, a := range part {
+			held[i] = a.held()
+		}
+		answers, sent, err := l.askRenewal(ctx, held)
+		if err != nil {
+			return err
+		}
+		for i, a := range part {
+			l.leases.renewed(a, answers[i], sent.Add(l.cfg.Lease))
+		}
+	}
+	return nil
+}
+
+func (l *line) askRenewal(ctx context.Context, held []store.Held) (answers []store.Renewal, sent time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Lease/3)
+	defer cancel()
+	sent = l.cfg.Now()
+	answers, err = l.queue.Renew(ctx, l.consumer.Partition, l.cfg.Lease, held)
+	return answers, sent, err
+}

@@ -1,0 +1,175 @@
+package executor
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/carillon-project/carillon/store"
+)
+
+const (
+	// block is how long one read waits in Redis. It is also how long a reader may need to notice
+	// that its context has ended.
+	block = 2 * time.Second
+	// handBackPatience bounds the attempt to give back, at shutdown, what was fetched only.
+	handBackPatience = 3 * time.Second
+	// handBackCount is how many pending entries are given back in one call.
+	handBackCount = 500
+)
+
+// queue is what a line needs of a store; *store.Store is one.
+type queue interface {
+	Fetch(ctx context.Context, partition int, executor, consumer string, count int, block time.Duration) ([]store.Fetched, error)
+	FetchPending(ctx context.Context, partition int, executor, consumer string, count int) ([]store.Fetched, error)
+	Start(ctx context.Context, st store.Start) ([]store.StartReply, error)
+	StartNext(ctx context.Context, c store.Consumer, owner string, lease time.Duration, entry, slot string) (store.StartReply, error)
+	Postpone(ctx context.Context, c store.Consumer, entry string, delay time.Duration, postpone, back []store.Message) error
+	Renew(ctx context.Context, partition int, lease time.Duration, held []store.Held) ([]store.Renewal, error)
+	Finish(ctx context.Context, partition int, lease time.Duration, done []store.Finish) ([]store.FinishReply, error)
+}
+
+// line is one partition of one store: a reader, a renewer and a finisher of its own, so that a
+// partition in trouble holds up no other.
+type line struct {
+	cfg       Config
+	pool      *Pool
+	queue     queue
+	storeName string
+	consumer  store.Consumer
+	log       hclog.Logger
+
+	leases   leases
+	out      outbox
+	renewNow chan struct{} // of capacity 1
+
+	// of the reader alone
+	readable bool            // it has read once
+	left     map[string]bool // ids of pending entries that cannot be read
+	reported map[string]bool // bodies that were logged as such
+}
+
+func newLine(p *Pool, name string, q queue, partition int) *line {
+	l := &line{
+		cfg: p.cfg, pool: p, queue: q, storeName: name,
+		consumer: store.Consumer{Partition: partition, Executor: p.cfg.Name, Name: p.cfg.Node + "/" + p.cfg.Boot},
+		log:      p.cfg.Logger.With("executor", p.cfg.Name, "store", name, "partition", partition),
+		renewNow: make(chan struct{}, 1),
+		left:     map[string]bool{}, reported: map[string]bool{},
+	}
+	l.leases.now, l.leases.held = p.cfg.Now, map[*attempt]bool{}
+	l.out.filled = make(chan struct{}, 1)
+	return l
+}
+
+// owner makes the token that a start call is known by.
+func (l *line) owner() string { return l.consumer.Name + "/" + uuid.NewString() }
+
+func (l *line) trouble(doing string) *trouble {
+	return &trouble{log: l.log, doing: doing, rand: l.cfg.Rand}
+}
+
+// read fetches and starts until ctx ends, and then gives back what was fetched and not started.
+// Its own pending list comes first, at the beginning and after every error.
+func (l *line) read(ctx, work context.Context) {
+	defer l.pool.tally.done()
+	t := l.trouble("fetching and starting runs")
+	for pending := true; ; {
+		if l.pool.slots.none() {
+			l.ready(false) // it consumes as far as there is room
+		}
+		free := l.pool.slots.available(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		var err error
+		pending, err = l.round(ctx, work, free, pending)
+		if err == nil {
+			t.clear()
+			l.ready(pending)
+			continue
+		}
+		pending = true
+		if ctx.Err() == nil {
+			t.note(err)
+			t.pause(ctx)
+		}
+	}
+	if err := l.handBack(ctx, work); err != nil {
+		l.log.Warn("fetched runs were not handed back, the leader will", "error", err)
+	}
+}
+
+// ready tells the pool, once, that the line consumes: it has read its pending list, or there is no
+// room to start anything.
+func (l *line) ready(pending bool) {
+	if pending || l.readable {
+		return
+	}
+	l.readable = true
+	if l.pool.unready.Add(-1) == 0 {
+		close(l.pool.ready)
+	}
+}
+
+// round fetches and starts once. more says that the pending list has to be read (again).
+func (l *line) round(ctx, work context.Context, free int, pending bool) (more bool, err error) {
+	if !pending {
+		entries, err := l.queue.Fetch(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, free, block)
+		if err != nil {
+			return true, err
+		}
+		return l.start(ctx, work, entries)
+	}
+	fresh, more, err := l.pending(ctx, free)
+	if err != nil || len(fresh) == 0 {
+		return more, err
+	}
+	_, err = l.start(ctx, work, fresh)
+	return true, err
+}
+
+// pending reads up to count entries of the own pending list, besides those known to be unreadable.
+func (l *line) pending(ctx context.Context, count int) (fresh []store.Fetched, more bool, err error) {
+	count += len(l.left)
+	entries, err := l.queue.FetchPending(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, count)
+	if err != nil {
+		return nil, true, err
+	}
+	there := map[string]bool{}
+	for _, e := range entries {
+		if l.left[e.ID] {
+			there[e.ID] = true
+			continue
+		}
+		fresh = append(fresh, e)
+	}
+	l.left = there
+	return fresh, len(entries) == count, nil
+}
+
+// handBack gives back what this consumer has pending, as far as it can be read.
+func (l *line) handBack(ctx, work context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handBackPatience)
+	defer cancel()
+	for {
+		fresh, more, err := l.pending(ctx, handBackCount)
+		if err != nil {
+			return err
+		}
+		back := l.sort(fresh)
+		for _, n := range back.nudges {
+			l.left[n.entry] = true // the leader takes it from here
+		}
+		for _, part := range batches(append(back.start, back.missing...)) {
+			if _, err := l.startSome(ctx, work, part, 0); err != nil {
+				return err
+			}
+		}
+		if !more {
+			return nil
+		}
+	}
+}

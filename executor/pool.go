@@ -1,0 +1,121 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Pool is one executor of one node. Its methods are safe for concurrent use.
+type Pool struct {
+	cfg     Config
+	lines   []*line
+	slots   slots
+	tally   tally
+	busy    atomic.Int64
+	unready atomic.Int64
+	ready   chan struct{}
+	ran     atomic.Bool
+}
+
+// New makes an executor that does nothing until Run. The error lists every fault of cfg.
+func New(cfg Config) (*Pool, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	p := newPool(cfg)
+	for _, s := range cfg.Stores {
+		for partition := range s.Partitions() {
+			p.lines = append(p.lines, newLine(p, s.Name(), s, partition))
+		}
+	}
+	return p, nil
+}
+
+func newPool(cfg Config) *Pool {
+	p := &Pool{cfg: cfg.withDefaults(), ready: make(chan struct{})}
+	p.slots.free = cfg.Concurrency
+	p.tally.zero = make(chan struct{})
+	return p
+}
+
+// Busy is how many handlers run now.
+func (p *Pool) Busy() int { return int(p.busy.Load()) }
+
+// Ready returns a channel that closes when every partition of every store is consumed. It never
+// closes before Run.
+func (p *Pool) Ready() <-chan struct{} { return p.ready }
+
+// RenewNow renews all leases soon instead of when it is their time, and so learns of requests to
+// cancel runs. It does not wait.
+func (p *Pool) RenewNow() {
+	for _, l := range p.lines {
+		select {
+		case l.renewNow <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Run fetches, starts and runs until ctx ends. Then it fetches no more, gives back what has not
+// started and waits for the handlers, with what follows them in their slots. When drain ends too,
+// it ends the contexts of the handlers that still run, hands their runs to other nodes and waits
+// for them, but not longer than Grace. A reader that is waiting for work takes up to two seconds
+// to notice that ctx has ended, and outcomes are reported until they are taken or their leases
+// end.
+//
+// The contexts of handlers carry the values of ctx. An executor runs once: another call fails. The
+// error is nil otherwise.
+func (p *Pool) Run(ctx, drain context.Context) error {
+	if !p.ran.CompareAndSwap(false, true) {
+		return fmt.Errorf("executor %q: run: it has run before", p.cfg.Name)
+	}
+	work, force := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer force(nil)
+	keep, done := context.WithCancel(context.WithoutCancel(ctx))
+	p.unready.Store(int64(len(p.lines)))
+	p.tally.add(len(p.lines))
+	var all sync.WaitGroup
+	for _, l := range p.lines {
+		all.Go(func() { l.read(ctx, work) })
+		all.Go(func() { l.renew(keep) })
+		all.Go(func() { l.finish(keep, work) })
+	}
+	<-ctx.Done()
+	select {
+	case <-p.tally.zero:
+	case <-drain.Done():
+		force(ErrShutdown)
+		p.awaitGrace()
+	}
+	done()
+	all.Wait()
+	return nil
+}
+
+// awaitGrace waits for everything that Run waits for, but for the handlers only as long as Grace.
+func (p *Pool) awaitGrace() {
+	timer := time.NewTimer(p.cfg.Grace)
+	defer timer.Stop()
+	for {
+		select {
+		case <-p.tally.zero:
+			return
+		case <-timer.C:
+			p.abandon()
+		}
+	}
+}
+
+// abandon leaves the handlers that ignore their contexts behind.
+func (p *Pool) abandon() {
+	for _, l := range p.lines {
+		for _, a := range l.leases.abandon() {
+			l.log.Error("handler ignores the end of its context and is left behind; its run is left to recovery",
+				"run", a.msg.Runs[0].ID, "job", a.msg.JobID, "task", a.msg.Task, "attempt", a.msg.Attempt)
+			p.tally.done()
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+const (
+	// batchLimit bounds the messages of one start call, save that an entry is never divided.
+	batchLimit = 1000
+	// reportedLimit bounds what is remembered of unreadable bodies.
+	reportedLimit = 1000
+	// postponement is how long a task that only other nodes serve is put off, spread by half more.
+	postponement = time.Second
+)
+
+// opened is an entry whose messages can all be read.
+type opened struct {
+	id       string
+	messages []store.Message
+}
+
+// nudge is an entry that says that the line of a slot may move.
+type nudge struct{ entry, slot string }
+
+// sorted are fetched entries by what is to be done with them.
+type sorted struct {
+	nudges  []nudge
+	start   []opened
+	missing []opened // with a task that only other nodes serve
+	count   int      // messages in start
+}
+
+// sort opens entries. Those that cannot be read are remembered in l.left.
+func (l *line) sort(entries []store.Fetched) sorted {
+	var s sorted
+	for _, e := range entries {
+		if slot, ok := store.SlotOfNudge(e.Bodies[0]); ok {
+			s.nudges = append(s.nudges, nudge{entry: e.ID, slot: slot})
+			continue
+		}
+		o, err := open(e)
+		switch {
+		case err != nil:
+			l.leave(e, err)
+		case l.lacks(o):
+			s.missing = append(s.missing, o)
+		default:
+			s.start = append(s.start, o)
+			s.count += len(o.messages)
+		}
+	}
+	return s
+}
+
+func open(e store.Fetched) (opened, error) {
+	o := opened{id: e.ID}
+	for _, body := range e.Bodies {
+		m, err := store.DecodeMessage(body)
+		if err == nil {
+			err = usable(m)
+		}
+		if err != nil {
+			return opened{}, err
+		}
+		o.messages = append(o.messages, m)
+	}
+	return o, nil
+}
+
+// usable refuses what would make a script fail, and with it every other message of the call.
+func usable(m store.Message) error {
+	letters := strings.Trim(string(m.Overlap), "abcdefghijklmnopqrstuvwxyz") == ""
+	if m.Attempt < 1 || m.Max < 0 || !letters {
+		return store.ErrUnreadable
+	}
+	return nil
+}
+
+// leave remembers an entry that stays in the pending list, and logs a body once however often it
+// comes round.
+func (l *line) leave(e store.Fetched, err error) {
+	l.left[e.ID] = true
+	key := strings.Join(e.Bodies, "\n")
+	key = key[:min(len(key), 256)]
+	if l.reported[key] {
+		return
+	}
+	if len(l.reported) >= reportedLimit {
+		clear(l.reported)
+	}
+	l.reported[key] = true
+	l.log.Error("stream entry cannot be read here, left pending", "entry", e.ID, "newer_format", errors.Is(err, store.ErrNewerFormat), "error", err)
+}
+
+// lacks reports whether the entry holds a task that this node has no handler for and others do.
+func (l *line) lacks(o opened) bool {
+	for _, m := range o.messages {
+		if l.elsewhere(m) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *line) elsewhere(m store.Message) bool {
+	_, ok := l.cfg.Handler(m.Task)
+	return !ok && l.cfg.Served(m.Task)
+}
+
+// start decides on fetched entries: each is started, postponed, given back or left. more says that
+// something stayed in the pending list for lack of room.
+func (l *line) start(ctx, work context.Context, entries []store.Fetched) (more bool, err error) {
+	s := l.sort(entries)
+	if ctx.Err() != nil {
+		return true, nil // handBack finds them in the pending list
+	}
+	for _, o := range s.missing {
+		if err := l.postpone(ctx, o); err != nil {
+			return true, err
+		}
+	}
+	room := l.pool.slots.take(len(s.nudges) + s.count)
+	defer func() { l.pool.slots.give(room) }()
+	ctx = context.WithoutCancel(ctx) // what is started must be heard of
+	for _, n := range s.nudges {
+		if room == 0 {
+			more = true
+			break
+		}
+		used, err := l.startNext(ctx, work, n)
+		room -= used
+		if err != nil {
+			return true, err
+		}
+	}
+	for _, part := range batches(s.start) {
+		used, err := l.startSome(ctx, work, part, room)
+		room -= used
+		if err != nil {
+			return true, err
+		}
+	}
+	return more, nil
+}
+
+// batches divides entries so that each part has at most batchLimit messages, or is one entry.
+func batches(entries []opened) [][]opened {
+	var parts [][]opened
+	from, n := 0, 0
+	for i, e := range entries {
+		if i > from && n+len(e.messages) > batchLimit {
+			parts = append(parts, entries[from:i])
+			from, n = i, 0
+		}
+		n += len(e.messages)
+	}
+	if from < len(entries) {
+		parts = append(parts, entries[from:])
+	}
+	return parts
+}
+
+// postpone puts off the messages that only others can run, and puts the rest of the entry back.
+func (l *line) postpone(ctx context.Context, o opened) error {
+	var off, back []store.Message
+	for _, m := range o.messages {
+		if l.elsewhere(m) {
+			off = append(off, m)
+			continue
+		}
+		back = append(back, m)
+	}
+	delay := postponement + time.Duration(float64(postponement)*l.cfg.Rand())
+	return l.queue.Postpone(ctx, l.consumer, o.id, delay, off, back)
+}
+
+// startSome starts as many messages as there is room for, in order, and gives the others back. It
+// returns how many places are in use by them now.
+func (l *line) startSome(ctx, work context.Context, entries []opened, room int) (used int, err error) {
+	st := store.Start{Consumer: l.consumer, Owner: l.owner(), Lease: l.cfg.Lease}
+	for i, e := range entries {
+		st.Entries = append(st.Entries, e.id)
+		for _, m := range e.messages {
+			t := store.Taken{Entry: i, Message: m}
+			if len(st.Run) < room {
+				st.Run = append(st.Run, t)
+			} else {
+				st.Return = append(st.Return, t)
+			}
+		}
+	}
+	sent := l.cfg.Now()
+	replies, err := l.ask(ctx, work, st)
+	if err != nil {
+		return 0, err
+	}
+	for i, r := range replies {
+		if l.answered(work, st.Run[i].Message, r, st.Owner, sent) {
+			used++
+		}
+	}
+	return used, nil
+}
+
+// ask sends st, again and again while its outcome is unknown and its leases could be used: runs
+// that have started unheard would be lost until their leases end.
+func (l *line) ask(ctx, work context.Context, st store.Start) ([]store.StartReply, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Lease)
+	defer cancel()
+	for t := l.trouble("starting runs"); ; {
+		replies, err := l.queue.Start(ctx, st)
+		if err == nil {
+			t.clear()
+			return replies, nil
+		}
+		if ctx.Err() != nil || work.Err() != nil || len(st.Run) == 0 {
+			return nil, err
+		}
+		t.note(err)
+		t.pause(ctx)
+	}
+}
+
+// answered acts on the verdict on m, and reports whether a run has begun.
+func (l *line) answered(work context.Context, m store.Message, r store.StartReply, owner string, sent time.Time) bool {
+	missed := m.Runs[:len(m.Runs)-len(r.Message.Runs)]
+	switch r.Verdict {
+	case store.StartMissed:
+		l.tellAll(job.JobMissed, m, m.Runs, "later than its grace")
+	case store.StartRemoved:
+		l.tellAll(job.JobCancelled, m, m.Runs, "job removed")
+	case store.StartFull:
+		l.tellAll(job.JobMissed, m, missed, "later than its grace")
+		l.tellAll(job.JobMaxInstances, m, r.Message.Runs, "no slot is free")
+	case store.StartWaiting:
+		l.tellAll(job.JobMissed, m, missed, "later than its grace")
+	case store.Started:
+		l.tellAll(job.JobMissed, m, missed, "later than its grace")
+		return l.begin(work, r.Message, owner, sent, r.Now)
+	}
+	return false // RUNNING: others run it; GONE: it was taken from us
+}
+
+// startNext answers a nudge, and returns 1 when a run has begun.
+func (l *line) startNext(ctx, work context.Context, n nudge) (used int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Lease)
+	defer cancel()
+	owner, sent := l.owner(), l.cfg.Now()
+	r, err := l.queue.StartNext(ctx, l.consumer, owner, l.cfg.Lease, n.entry, n.slot)
+	if err != nil {
+		return 0, err
+	}
+	if r.Verdict == store.Started && l.begin(work, r.Message, owner, sent, r.Now) {
+		return 1, nil
+	}
+	return 0, nil
+}
