@@ -1,0 +1,293 @@
+package carillon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+	"github.com/carillon-project/carillon/trigger"
+)
+
+// casRounds bounds how often a change is tried again because the job moved meanwhile.
+const casRounds = 100
+
+// AddJob stores a job and returns it with its id, defaults and next run time filled in. A taken
+// id gives ErrConflictingID unless ReplaceExisting is given. ErrUnknownExecutor, ErrUnknownTask
+// and ErrUnknownStore name what no node has ever served; ErrInvalidJob and ErrInvalidTrigger say
+// which field is wrong. A trigger with no time left is refused.
+func (c *Client) AddJob(ctx context.Context, j Job, opts ...CallOption) (Job, error) {
+	o := callOf(opts)
+	if j.Store == "" {
+		j.Store = o.store
+	}
+	j, s, err := c.prepare(ctx, j)
+	if err != nil {
+		return Job{}, err
+	}
+	now, err := s.Now(ctx, 0)
+	if err != nil {
+		return Job{}, err
+	}
+	e, err := newEntry(j, now)
+	if err != nil {
+		return Job{}, fmt.Errorf("carillon: add job %q: %w", j.ID, err)
+	}
+	err = s.Add(ctx, uuid.NewString(), e)
+	if errors.Is(err, ErrConflictingID) && o.replace {
+		return c.replace(ctx, s, e, now)
+	}
+	if err != nil {
+		return Job{}, err
+	}
+	return e.Document(), nil
+}
+
+// prepare fills defaults in, validates, and checks the names against the registry.
+func (c *Client) prepare(ctx context.Context, j Job) (Job, *store.Store, error) {
+	if err := j.Validate(); err != nil {
+		return j, nil, err
+	}
+	if _, err := trigger.Parse(j.Trigger); err != nil {
+		return j, nil, err
+	}
+	s, err := c.store(j.Store)
+	if err != nil {
+		return j, nil, err
+	}
+	j = j.WithDefaults(c.defaults)
+	if j.ID == "" {
+		j.ID = uuid.NewString()
+	}
+	if s.Partitions() > 1 && j.Key != "" && s.PartitionOf(j.ID) != s.PartitionOf(j.Key) {
+		return j, nil, fmt.Errorf("%w: key %q: in a store of %d partitions it must equal the {…} text of the ids that share it", ErrInvalidJob, j.Key, s.Partitions())
+	}
+	reg, err := s.Registry(ctx)
+	if err != nil {
+		return j, nil, err
+	}
+	return j, s, reg.Knows(j.Executor, j.Task)
+}
+
+// newEntry is the stored form of a job added at now, Unix ms of Redis.
+func newEntry(j Job, now int64) (store.Entry, error) {
+	at := time.UnixMilli(now)
+	given := compact(j.Trigger)
+	resolved, err := trigger.Resolve(j.Trigger, at)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	j.Trigger = resolved
+	e := store.Entry{
+		Header: store.Header{UID: uuid.NewString(), State: store.Active},
+		Record: store.Record{Job: j, Given: given, Created: now},
+	}
+	return e, schedule(&e, at)
+}
+
+// schedule sets the first time of e strictly after now, or as its next_run_time says. A date in
+// the past is due at once.
+func schedule(e *store.Entry, now time.Time) error {
+	t, err := trigger.Parse(e.Job.Trigger)
+	if err != nil {
+		return err
+	}
+	asked := e.Job.NextRunTime
+	e.Job.NextRunTime = job.NextRun{}
+	if after := time.UnixMilli(e.Last); e.Last != 0 && after.After(now) {
+		now = after
+	}
+	first := t.Next(now)
+	if first.IsZero() && kind(e.Job.Trigger) == "date" && e.Last == 0 {
+		first = t.Next(time.Time{})
+	}
+	explicit, said := asked.Time()
+	if first.IsZero() && !said {
+		return fmt.Errorf("%w: it has no time left after %s", ErrInvalidTrigger, job.FormatTime(now))
+	}
+	if asked.IsPaused() {
+		e.State, e.Next, e.RunTime = store.Paused, 0, 0
+		return nil
+	}
+	if said {
+		e.Next = ceilMillis(explicit)
+		e.RunTime = e.Next
+		return nil
+	}
+	e.Next = ceilMillis(first)
+	e.RunTime = e.Next + trigger.Spread(t, e.UID, time.UnixMilli(e.Next)).Milliseconds()
+	return nil
+}
+
+// ceilMillis is t in Unix ms, rounded up: nothing may fire before its time.
+func ceilMillis(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if t.Sub(time.UnixMilli(ms)) > 0 {
+		ms++
+	}
+	return ms
+}
+
+func kind(doc json.RawMessage) string {
+	var d struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(doc, &d) != nil {
+		return ""
+	}
+	return strings.ToLower(d.Type)
+}
+
+func compact(doc json.RawMessage) json.RawMessage {
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil {
+		return doc
+	}
+	b, err := json.Marshal(v) // sorts the keys, so that two spellings of one document are equal
+	if err != nil {
+		return doc
+	}
+	return b
+}
+
+// replace updates the job that has e's id. With the same trigger as given, the job keeps its
+// identity, pause, phase and pending backlog; with another it is scheduled anew.
+func (c *Client) replace(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, error) {
+	return c.change(ctx, s, e.Job.ID, job.JobModified, "replaced", func(old store.Entry) (store.Entry, error) {
+		updated := old
+		updated.Job = e.Job
+		if bytes.Equal(old.Given, e.Given) && e.Job.NextRunTime.IsZero() {
+			updated.Job.Trigger = old.Job.Trigger
+			return updated, nil
+		}
+		updated.Given = e.Given
+		return updated, reschedule(&updated, time.UnixMilli(now))
+	})
+}
+
+// reschedule gives e its next time by its new trigger; a paused job stays paused unless an
+// explicit next_run_time says otherwise.
+func reschedule(e *store.Entry, now time.Time) error {
+	paused := e.State == store.Paused && e.Job.NextRunTime.IsZero()
+	reason := e.Reason
+	if !paused {
+		e.State, e.Reason = store.Active, ""
+	}
+	if err := schedule(e, now); err != nil {
+		return err
+	}
+	if paused {
+		e.State, e.Reason, e.RunTime = store.Paused, reason, 0
+	}
+	return nil
+}
+
+// change reads a job, lets f make the new one, and stores it if nothing happened in between;
+// otherwise it starts over.
+func (c *Client) change(ctx context.Context, s *store.Store, id string, kind job.EventKind, cause string, f func(store.Entry) (store.Entry, error)) (Job, error) {
+	op := uuid.NewString()
+	for round := range casRounds {
+		old, err := s.Get(ctx, id)
+		if err != nil {
+			return Job{}, err
+		}
+		updated, err := f(old)
+		if err != nil {
+			return Job{}, fmt.Errorf("carillon: change job %q: %w", id, err)
+		}
+		err = s.Update(ctx, fmt.Sprintf("%s:%d", op, round), old, updated, kind, cause)
+		if err == nil {
+			return updated.Document(), nil
+		}
+		if !errors.Is(err, store.ErrChanged) {
+			return Job{}, err
+		}
+	}
+	return Job{}, fmt.Errorf("carillon: change job %q: %w %d times in a row; try again", id, store.ErrChanged, casRounds)
+}
+
+// ModifyJob lets f change a stored job. Id and store stay. A changed trigger, or a next_run_time
+// set by f, gives the job a new next time; otherwise that stays. Changes apply to times that are
+// not dispatched yet.
+func (c *Client) ModifyJob(ctx context.Context, id string, f func(*Job) error, opts ...CallOption) (Job, error) {
+	s, err := c.store(callOf(opts).store)
+	if err != nil {
+		return Job{}, err
+	}
+	now, err := s.Now(ctx, 0)
+	if err != nil {
+		return Job{}, err
+	}
+	return c.change(ctx, s, id, job.JobModified, "", func(old store.Entry) (store.Entry, error) {
+		j := old.Job
+		j.Trigger = old.Given
+		if err := f(&j); err != nil {
+			return old, err
+		}
+		j.ID, j.Store = old.Job.ID, old.Job.Store
+		j, _, err := c.prepare(ctx, j)
+		if err != nil {
+			return old, err
+		}
+		updated := old
+		updated.Job = j
+		if given := compact(j.Trigger); !bytes.Equal(given, old.Given) {
+			updated.Given = given
+			if updated.Job.Trigger, err = trigger.Resolve(j.Trigger, time.UnixMilli(now)); err != nil {
+				return old, err
+			}
+			return updated, reschedule(&updated, time.UnixMilli(now))
+		}
+		updated.Job.Trigger = old.Job.Trigger
+		if !j.NextRunTime.IsZero() {
+			return updated, reschedule(&updated, time.UnixMilli(now))
+		}
+		return updated, nil
+	})
+}
+
+// RescheduleJob gives a job another trigger, counted from now. A paused job stays paused.
+func (c *Client) RescheduleJob(ctx context.Context, id string, trigger json.RawMessage, opts ...CallOption) (Job, error) {
+	return c.ModifyJob(ctx, id, func(j *Job) error {
+		j.Trigger = trigger
+		return nil
+	}, opts...)
+}
+
+// PauseJob stops a job's times until ResumeJob; the times between are not made up for.
+func (c *Client) PauseJob(ctx context.Context, id string, opts ...CallOption) (Job, error) {
+	o := callOf(opts)
+	s, err := c.store(o.store)
+	if err != nil {
+		return Job{}, err
+	}
+	return c.change(ctx, s, id, job.JobPaused, o.reason, func(e store.Entry) (store.Entry, error) {
+		e.State, e.Reason, e.RunTime = store.Paused, o.reason, 0
+		return e, nil
+	})
+}
+
+// ResumeJob lets a paused or parked job's times go on, counted from now.
+func (c *Client) ResumeJob(ctx context.Context, id string, opts ...CallOption) (Job, error) {
+	s, err := c.store(callOf(opts).store)
+	if err != nil {
+		return Job{}, err
+	}
+	now, err := s.Now(ctx, 0)
+	if err != nil {
+		return Job{}, err
+	}
+	return c.change(ctx, s, id, job.JobResumed, "", func(e store.Entry) (store.Entry, error) {
+		e.State, e.Reason = store.Active, ""
+		return e, schedule(&e, time.UnixMilli(now))
+	})
+}

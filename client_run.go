@@ -1,0 +1,217 @@
+package carillon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+// idempotencyLife is how long an idempotency key is remembered.
+const idempotencyLife = 24 * time.Hour
+
+// TriggerNow runs a job once, now, beside its schedule, and returns the run's id. The run obeys
+// max_instances and overlap like any other.
+func (c *Client) TriggerNow(ctx context.Context, id string, opts ...CallOption) (string, error) {
+	s, err := c.store(callOf(opts).store)
+	if err != nil {
+		return "", err
+	}
+	e, err := s.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	run, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("carillon: trigger job %q: %w", id, err)
+	}
+	now, err := s.Now(ctx, 0)
+	if err != nil {
+		return "", err
+	}
+	m := e.Message(store.MessageRun{ID: run.String(), Scheduled: now, Due: now})
+	return s.Enqueue(ctx, s.PartitionOf(id), run.String(), run.String(), 0, id, e.UID, []store.Message{m})
+}
+
+// Enqueue runs a task once, as soon as an executor has room, and returns the run's id. args is
+// encoded as JSON. ErrUnknownTask and ErrUnknownExecutor as for AddJob.
+func (c *Client) Enqueue(ctx context.Context, task string, args any, opts ...CallOption) (string, error) {
+	ids, err := c.EnqueueMany(ctx, task, []any{args}, opts...)
+	if err != nil {
+		return "", err
+	}
+	return ids[0], nil
+}
+
+// bulk is how many runs one script call enqueues.
+const bulk = 500
+
+// EnqueueMany runs a task once for each of args, in batches, and returns the run ids in their
+// order. Each batch is enqueued whole or not at all; after an error the batches before it stay
+// enqueued, and the error says how many runs they had. An idempotency key goes with a single run.
+func (c *Client) EnqueueMany(ctx context.Context, task string, args []any, opts ...CallOption) ([]string, error) {
+	o := callOf(opts)
+	s, err := c.store(o.store)
+	if err != nil {
+		return nil, err
+	}
+	if o.key != "" && len(args) != 1 {
+		return nil, errors.New("carillon: enqueue: an idempotency key goes with one run")
+	}
+	if err := job.ValidID("task", task); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidJob, err)
+	}
+	reg, err := s.Registry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := reg.Knows(o.executor, task); err != nil {
+		return nil, err
+	}
+	now, err := s.Now(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	messages := make([]store.Message, len(args))
+	for i, a := range args {
+		if messages[i], err = adHoc(s, task, a, o, now); err != nil {
+			return nil, err
+		}
+	}
+	return send(ctx, s, messages, o)
+}
+
+func adHoc(s *store.Store, task string, args any, o call, now int64) (store.Message, error) {
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return store.Message{}, fmt.Errorf("%w: args: %w", ErrInvalidJob, err)
+	}
+	if len(raw) > job.MaxDocument {
+		return store.Message{}, fmt.Errorf("%w: args: %d bytes, at most %d are allowed", ErrInvalidJob, len(raw), job.MaxDocument)
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return store.Message{}, fmt.Errorf("carillon: enqueue: %w", err)
+	}
+	if o.key != "" {
+		ns, err := uuid.Parse(s.UID())
+		if err != nil {
+			return store.Message{}, fmt.Errorf("carillon: enqueue: %w", err)
+		}
+		id = uuid.NewSHA1(ns, []byte("idempotency/"+task+"/"+o.key))
+	}
+	retry := job.BuiltIn().Retry
+	if o.retrySaid {
+		retry = o.retry
+	}
+	return store.Message{
+		Attempt: 1, Grace: job.GraceNone, Overlap: job.OverlapSkip, JobID: "@" + task, Executor: o.executor, Task: task,
+		OnLost: job.OnLostRerun, Retry: retry, Timeout: time.Duration(o.timeout), Args: raw,
+		Runs: []store.MessageRun{{ID: id.String(), Scheduled: now, Due: now}},
+	}, nil
+}
+
+// send enqueues messages by partition, in batches.
+func send(ctx context.Context, s *store.Store, messages []store.Message, o call) ([]string, error) {
+	byPartition := map[int][]store.Message{}
+	ids := make([]string, len(messages))
+	for i, m := range messages {
+		ids[i] = m.Runs[0].ID
+		p := s.PartitionOf(ids[i])
+		byPartition[p] = append(byPartition[p], m)
+	}
+	sent := 0
+	for p, all := range byPartition {
+		for batch := range slices.Chunk(all, bulk) {
+			op, life := uuid.NewString(), time.Duration(0)
+			if o.key != "" {
+				op, life = "idempotency:"+ids[0], idempotencyLife
+			}
+			if _, err := s.Enqueue(ctx, p, op, batch[0].Runs[0].ID, life, "", "", batch); err != nil {
+				return nil, fmt.Errorf("carillon: enqueue: %d of %d runs were enqueued before: %w", sent, len(ids), err)
+			}
+			sent += len(batch)
+		}
+	}
+	return ids, nil
+}
+
+// Subscribe calls f for every event of the client's stores whose kind is in mask, from now on, in
+// the promised order within a run, until ctx ends or a store fails for good. f is called from one
+// goroutine at a time.
+func (c *Client) Subscribe(ctx context.Context, mask EventMask, f func(Event)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	events := make(chan Event)
+	done := make(chan struct{})
+	for _, s := range c.stores {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			cancel(follow(ctx, s, events))
+		}()
+	}
+	for left := len(c.stores); left > 0; {
+		select {
+		case e := <-events:
+			if mask.Has(e.Kind) {
+				f(e)
+			}
+		case <-done:
+			left--
+		}
+	}
+	return context.Cause(ctx)
+}
+
+func follow(ctx context.Context, s *store.Store, out chan<- Event) error {
+	at, err := s.EventsEnd(ctx)
+	if err != nil {
+		return err
+	}
+	failures := 0
+	for ctx.Err() == nil {
+		got, next, err := s.Events(ctx, at, time.Second)
+		if err != nil {
+			if failures++; failures > 10 {
+				return err
+			}
+			continue
+		}
+		failures, at = 0, next
+		for _, e := range got {
+			select {
+			case out <- e:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// Events returns what the log of each store holds, oldest first within a store.
+func (c *Client) Events(ctx context.Context) ([]Event, error) {
+	var all []Event
+	for _, name := range c.Stores() {
+		s := c.stores[name]
+		var at store.Cursor
+		for {
+			got, next, err := s.Events(ctx, at, 0)
+			if err != nil {
+				return nil, err
+			}
+			if len(got) == 0 {
+				break
+			}
+			all, at = append(all, got...), next
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,115 @@
+package carillon
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/carillon-project/carillon/cluster"
+	"github.com/carillon-project/carillon/job"
+)
+
+// Config says what a node is and whom it talks to. Etcd and a store (Redis, or one of Stores) are
+// required; every other field's zero value works.
+type Config struct {
+	Name    string // unique in the cluster; default: the host name and a random suffix
+	Cluster string // default "default"
+
+	Etcd         []string // endpoints, such as http://localhost:2379
+	EtcdTLS      *tls.Config
+	EtcdUser     string
+	EtcdPassword string
+
+	Redis      string            // URL of the store "default"
+	Stores     map[string]string // further stores: name to URL
+	Namespace  string            // prefix of all keys; default: the cluster's name
+	RedisTLS   *tls.Config       // for rediss:// URLs; nil = the system's roots
+	AllowUnfit bool              // use a Redis that may evict keys or is too old, with a warning
+	Partitions int               // of stores that this node creates; default 1
+
+	Executors map[string]int // name to concurrency; default {"default": 64}
+	Defaults  Options        // for jobs added through this node's client
+
+	Listen    string // of liveness, health and metrics; default 127.0.0.1:0
+	Advertise string // what other nodes dial; default: the address listened on
+
+	LeaseTTL     time.Duration // of the etcd session; default 5s, at least 2s
+	RunLease     time.Duration // of a run; default 15s, at least 1s
+	DrainTimeout time.Duration // how long Run waits for handlers after its context ended; default 30s
+
+	HistoryLimit int // rows kept per job; default 1,000
+
+	Logger hclog.Logger     // default: silent
+	Now    func() time.Time // default time.Now; no decision rests on it
+}
+
+// Validate returns every fault of the configuration, joined. It contacts nothing.
+func (c Config) Validate() error {
+	var faults []error
+	if len(c.Etcd) == 0 {
+		faults = append(faults, errors.New("etcd: no endpoint is given, such as http://localhost:2379"))
+	}
+	if len(storeURLs(c.Redis, c.Stores)) == 0 {
+		faults = append(faults, errors.New("redis: no store is given, such as redis://localhost:6379/0"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Executors)) {
+		if err := job.ValidID("executor", name); err != nil {
+			faults = append(faults, err)
+		}
+		if n := c.Executors[name]; n < 1 || n > 100_000 {
+			faults = append(faults, fmt.Errorf("executor %s: concurrency %d is not between 1 and 100000", name, n))
+		}
+	}
+	if c.Name != "" {
+		faults = append(faults, job.ValidID("name", c.Name))
+	}
+	if c.LeaseTTL != 0 && c.LeaseTTL < cluster.MinTTL {
+		faults = append(faults, fmt.Errorf("lease TTL %s must be at least %s", c.LeaseTTL, cluster.MinTTL))
+	}
+	if c.RunLease != 0 && c.RunLease < time.Second {
+		faults = append(faults, fmt.Errorf("run lease %s must be at least 1s", c.RunLease))
+	}
+	if c.DrainTimeout < 0 {
+		faults = append(faults, fmt.Errorf("drain timeout %s must not be negative", c.DrainTimeout))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("carillon: configuration: %w", err)
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Cluster == "" {
+		c.Cluster = job.DefaultName
+	}
+	if c.Namespace == "" {
+		c.Namespace = c.Cluster
+	}
+	if len(c.Executors) == 0 {
+		c.Executors = map[string]int{job.DefaultName: 64}
+	}
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:0"
+	}
+	if c.LeaseTTL == 0 {
+		c.LeaseTTL = cluster.DefaultTTL
+	}
+	if c.RunLease == 0 {
+		c.RunLease = 15 * time.Second
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = 30 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}

@@ -1,0 +1,91 @@
+package carillon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/carillon-project/carillon/executor"
+)
+
+// TaskFunc runs a task: the untyped form of a handler, which middleware wraps. What it returns
+// is the run's result.
+type TaskFunc = executor.Handler
+
+// Middleware wraps the handler of every task of a node.
+type Middleware func(task string, next TaskFunc) TaskFunc
+
+// Handle registers fn as the handler of a task on the node. The args of a run are decoded into A
+// as JSON; args that do not fit end the run as a permanent error. Register before Node.Run or
+// Node.Client; a second handler for a task replaces the first.
+func Handle[A, R any](n *Node, task string, fn func(ctx context.Context, args A) (R, error)) {
+	n.HandleFunc(task, func(ctx context.Context, run Run) (any, error) {
+		var args A
+		if len(run.Args) > 0 {
+			if err := json.Unmarshal(run.Args, &args); err != nil {
+				return nil, Permanent(fmt.Errorf("args do not fit the handler of %q: %w", task, err))
+			}
+		}
+		return fn(ctx, args)
+	})
+}
+
+// HandleFunc registers an untyped handler of a task.
+func (n *Node) HandleFunc(task string, fn TaskFunc) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.tasks[task] = fn
+}
+
+// Use adds a middleware around every handler of the node; the first added is the outermost.
+// Add them before Run.
+func (n *Node) Use(m Middleware) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.middleware = append(n.middleware, m)
+}
+
+// handler is the task's handler with its middleware.
+func (n *Node) handler(task string) (executor.Handler, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	fn, ok := n.tasks[task]
+	if !ok {
+		return nil, false
+	}
+	for _, m := range slices.Backward(n.middleware) {
+		fn = m(task, fn)
+	}
+	return fn, true
+}
+
+type contextKey int
+
+const (
+	runKey contextKey = iota
+	loggerKey
+)
+
+// RunFrom returns the run that a handler was called for: its id, job id, attempt and scheduled
+// time. It reports false for a context that is no handler's.
+func RunFrom(ctx context.Context) (Run, bool) {
+	run, ok := ctx.Value(runKey).(Run)
+	return run, ok
+}
+
+// Logger returns the logger of the run that a handler was called for, which names job, run and
+// attempt on every line; outside a handler it is silent.
+func Logger(ctx context.Context) hclog.Logger {
+	if log, ok := ctx.Value(loggerKey).(hclog.Logger); ok {
+		return log
+	}
+	return hclog.NewNullLogger()
+}
+
+func (n *Node) handlerContext(ctx context.Context, run Run) context.Context {
+	ctx = context.WithValue(ctx, runKey, run)
+	return context.WithValue(ctx, loggerKey, n.log.With("job", run.JobID, "run", run.ID, "attempt", run.Attempt))
+}

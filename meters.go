@@ -1,0 +1,117 @@
+package carillon
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/carillon-project/carillon/executor"
+	"github.com/carillon-project/carillon/scheduler"
+)
+
+// meters are what /metrics shows of one node, in a registry of their own.
+type meters struct {
+	registry   *prometheus.Registry
+	leader     prometheus.Gauge
+	term       prometheus.Gauge
+	members    prometheus.Gauge
+	queue      *prometheus.GaugeVec
+	dispatch   prometheus.Histogram
+	start      *prometheus.HistogramVec
+	duration   *prometheus.HistogramVec
+	runs       *prometheus.CounterVec
+	dispatched prometheus.Counter
+	skipped    *prometheus.CounterVec
+	recovered  *prometheus.CounterVec
+	refused    prometheus.Counter
+	dropped    prometheus.Counter
+	parked     prometheus.Counter
+	repairs    prometheus.Counter
+}
+
+var latenessBuckets = []float64{.001, .002, .003, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 5, 15, 60}
+
+func newMeters(node string) *meters {
+	labels := prometheus.Labels{"node": node}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "carillon", Name: name, Help: help, ConstLabels: labels})
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "carillon", Name: name, Help: help, ConstLabels: labels})
+	}
+	counters := func(name, help string, by ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "carillon", Name: name, Help: help, ConstLabels: labels}, by)
+	}
+	histograms := func(name, help string, by ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "carillon", Name: name, Help: help, ConstLabels: labels, Buckets: latenessBuckets,
+		}, by)
+	}
+	m := &meters{
+		registry: prometheus.NewRegistry(),
+		leader:   gauge("leader", "1 while this node is leader."),
+		term:     gauge("term", "The term this node leads under, 0 while it does not."),
+		members:  gauge("cluster_members", "Members of the cluster, as this node sees it."),
+		queue: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "carillon", Name: "queue_depth", Help: "Entries in an executor's streams, waiting or fetched.", ConstLabels: labels,
+		}, []string{"store", "executor"}),
+		dispatch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "carillon", Name: "due_lateness_seconds", Help: "From a run's due time to its dispatch.",
+			ConstLabels: labels, Buckets: latenessBuckets,
+		}),
+		start:      histograms("start_lateness_seconds", "From a run's due time to its first start.", "executor"),
+		duration:   histograms("run_duration_seconds", "How long handlers took.", "task"),
+		runs:       counters("runs_total", "Attempts ended on this node, by outcome; retried ones count as retrying.", "executor", "outcome"),
+		dispatched: counter("dispatched_total", "Runs this node dispatched as leader."),
+		skipped:    counters("skipped_total", "Due times the leader recorded as not run.", "outcome"),
+		recovered:  counters("recovered_total", "Runs taken back: from lost leases, or fetched and never started.", "how"),
+		refused:    counter("late_finishes_total", "Outcomes refused since the run was not this node's any more."),
+		dropped:    counter("dropped_outcomes_total", "Outcomes that could not be told before the lease ended."),
+		parked:     counter("parked_jobs_total", "Jobs taken out of the schedule because they cannot be used."),
+		repairs:    counter("slot_repairs_total", "Slot counters the audit had to mend; must stay 0."),
+	}
+	m.registry.MustRegister(
+		m.leader, m.term, m.members, m.queue, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
+		m.recovered, m.refused, m.dropped, m.parked, m.repairs,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+func (m *meters) lead(term int64) {
+	m.term.Set(float64(term))
+	m.leader.Set(float64(min(term, 1)))
+}
+
+func (m *meters) nodes(n int) { m.members.Set(float64(n)) }
+
+func (m *meters) ran(o executor.Observation) {
+	switch o.What {
+	case executor.ObservedStart:
+		m.start.WithLabelValues(o.Executor).Observe(o.Lateness.Seconds())
+	case executor.ObservedEnd:
+		outcome := string(o.Outcome)
+		if o.Retrying {
+			outcome = "retrying"
+		}
+		m.runs.WithLabelValues(o.Executor, outcome).Inc()
+		m.duration.WithLabelValues(o.Task).Observe(o.Duration.Seconds())
+	case executor.ObservedRefused:
+		m.refused.Inc()
+	case executor.ObservedDropped:
+		m.dropped.Inc()
+	}
+}
+
+func (m *meters) scheduled(o scheduler.Observation) {
+	m.dispatched.Add(float64(o.Dispatched))
+	for _, late := range o.Lateness {
+		m.dispatch.Observe(late.Seconds())
+	}
+	for outcome, n := range o.Skipped {
+		m.skipped.WithLabelValues(string(outcome)).Add(float64(n))
+	}
+	m.recovered.WithLabelValues("lease").Add(float64(o.Recovered))
+	m.recovered.WithLabelValues("unstarted").Add(float64(o.Reclaimed))
+	m.parked.Add(float64(o.Parked))
+	m.repairs.Add(float64(len(o.Repairs)))
+}

@@ -1,0 +1,134 @@
+package carillon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/carillon-project/carillon/cluster"
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/scheduler"
+	"github.com/carillon-project/carillon/store"
+)
+
+// lead runs one scheduler loop per store under the office, until the office is lost or a newer
+// leader has written to any store. A store that cannot be written is tried again while others can.
+func (r *running) lead(ctx context.Context, office cluster.Office) error {
+	r.leading.Lock()
+	defer r.leading.Unlock()
+	r.log.Info("in office", "term", office.Term)
+	r.meters.lead(office.Term)
+	r.listeners.tell(Event{Kind: job.LeaderElected, Node: r.cfg.Name, Term: office.Term, Time: r.cfg.Now().UTC()})
+	defer func() {
+		r.meters.lead(0)
+		r.note(Event{Kind: job.LeaderLost, Node: r.cfg.Name, Term: office.Term, Cause: causeOf(ctx)})
+		r.log.Info("out of office", "term", office.Term, "cause", causeOf(ctx))
+	}()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	failing := failures{of: len(r.client.stores)}
+	var wg sync.WaitGroup
+	for _, s := range r.client.stores {
+		wg.Go(func() { r.leadStore(ctx, cancel, &failing, s, store.Office{Epoch: office.Epoch, Term: office.Term}) })
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func causeOf(ctx context.Context) string {
+	if err := context.Cause(ctx); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// leadStore keeps a loop for one store going.
+func (r *running) leadStore(ctx context.Context, giveUp context.CancelCauseFunc, failing *failures, s *store.Store, office store.Office) {
+	for ctx.Err() == nil {
+		loop, err := scheduler.New(scheduler.Config{
+			Store: s, Node: r.cfg.Name, Logger: r.log.With("store", s.Name(), "term", office.Term), Now: r.cfg.Now, Lease: r.cfg.RunLease,
+			Members: r.consumers, Observe: r.meters.scheduled,
+		})
+		if err != nil {
+			giveUp(err)
+			return
+		}
+		err = loop.Run(ctx, office)
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrEpoch) {
+			r.log.Error("refused by the fence, leaving office", "store", s.Name(), "term", office.Term, "error", err)
+			giveUp(err)
+			return
+		}
+		r.log.Warn("store cannot be scheduled", "store", s.Name(), "term", office.Term, "error", err)
+		if failing.add(s.Name()) {
+			giveUp(fmt.Errorf("no store can be written: %w", err))
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.NewTimer(time.Second).C:
+		}
+	}
+}
+
+// failures counts the stores whose loop has failed during one office.
+type failures struct {
+	mu   sync.Mutex
+	seen map[string]bool
+	of   int
+}
+
+// add reports whether every store has failed.
+func (f *failures) add(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.seen == nil {
+		f.seen = map[string]bool{}
+	}
+	f.seen[name] = true
+	return len(f.seen) == f.of
+}
+
+// consumers are the live consumers and the executors they serve, by the membership.
+func (r *running) consumers() (consumers, executors map[string]bool, ok bool) {
+	consumers, executors = map[string]bool{}, map[string]bool{}
+	members := r.ring.Members()
+	for _, m := range members {
+		consumers[m.Name+"/"+m.Boot] = true
+		for e := range m.Executors {
+			executors[e] = true
+		}
+	}
+	return consumers, executors, len(members) > 0 && consumers[r.cfg.Name+"/"+r.boot]
+}
+
+func (r *running) onLeader(l cluster.Leader) {
+	if l.Name != "" {
+		r.log.Info("leader is", "leader", l.Name, "term", l.Term)
+	}
+}
+
+// onMembers has the leader log who came and went.
+func (r *running) onMembers(now []cluster.Member) {
+	leader, ok := r.ring.Leader()
+	mine := ok && leader.Name == r.cfg.Name
+	next := map[string]cluster.Member{}
+	for _, m := range now {
+		next[m.Name+"/"+m.Boot] = m
+		if _, known := r.members[m.Name+"/"+m.Boot]; !known && mine {
+			r.note(Event{Kind: job.NodeJoined, Node: m.Name})
+		}
+	}
+	for key, m := range r.members {
+		if _, there := next[key]; !there && mine {
+			r.note(Event{Kind: job.NodeLost, Node: m.Name})
+		}
+	}
+	r.members = next
+	r.meters.nodes(len(now))
+}

@@ -1,0 +1,296 @@
+package carillon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/carillon-project/carillon/cluster"
+	"github.com/carillon-project/carillon/executor"
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+func (n *Node) executorNames() []string { return slices.Sorted(maps.Keys(n.cfg.Executors)) }
+
+// taskNames needs n.mu.
+func (n *Node) taskNames() []string { return slices.Sorted(maps.Keys(n.tasks)) }
+
+// Run takes part in the cluster until ctx ends or Shutdown is called: it consumes, campaigns, and
+// leads when elected. Then it resigns, lets handlers finish for Config.DrainTimeout, hands back
+// what has not started, and returns nil. It returns an error when it cannot begin (what it needs
+// is unreachable, lost or not fit, the name is taken) or cannot go on. It may be called once.
+func (n *Node) Run(ctx context.Context) error {
+	n.mu.Lock()
+	again := n.ran
+	n.ran = true
+	n.mu.Unlock()
+	if again {
+		return errors.New("carillon: run: called twice")
+	}
+	defer close(n.done)
+	defer n.Close()
+	defer n.drain()
+	client, err := n.Client(ctx)
+	if err != nil {
+		return err
+	}
+	r := &running{Node: n, client: client, notes: make(chan note, 64)}
+	return r.run(ctx)
+}
+
+// running is what exists only while Run does.
+type running struct {
+	*Node
+	client  *Client
+	ring    *cluster.Cluster
+	pools   []*executor.Pool
+	notes   chan note
+	members map[string]cluster.Member // as last told, to find who came and went
+	leading sync.Mutex
+}
+
+type note struct{ event Event }
+
+func (r *running) run(ctx context.Context) error {
+	listener, err := cluster.Listen(r.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("carillon: listen on %s: %w", r.cfg.Listen, err)
+	}
+	r.mountHealth(listener)
+	if err := r.assemble(listener.Address()); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	r.mu.Lock()
+	r.address = listener.Address()
+	r.mu.Unlock()
+
+	// Each stage outlives the one before it: fetching, then the handlers, then the membership.
+	fetching, stopFetching := context.WithCancel(context.WithoutCancel(ctx))
+	membership, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFetching()
+	defer leave()
+	var pools, rest sync.WaitGroup
+	failed := make(chan error, len(r.pools)+3)
+	for _, p := range r.pools {
+		pools.Go(func() { failed <- p.Run(fetching, r.drained) })
+	}
+	rest.Go(func() { failed <- listener.Serve(membership, r.identity) })
+	rest.Go(func() { failed <- r.ring.Run(membership, r.lead) })
+	rest.Go(func() { r.writeNotes(membership) })
+	rest.Go(func() { r.hearWakes(membership) })
+	rest.Go(func() { r.announce(membership) })
+
+	err = r.await(ctx, failed)
+	r.log.Info("stopping", "reason", reason(ctx, err))
+	r.ring.Resign()
+	stopFetching()
+	if ctx.Err() != nil || err != nil {
+		timer := time.AfterFunc(r.cfg.DrainTimeout, r.drain)
+		defer timer.Stop()
+	}
+	pools.Wait()
+	r.farewell()
+	leave()
+	rest.Wait()
+	return err
+}
+
+// await returns when the node has to stop: nil when asked to, an error when a part cannot go on.
+func (r *running) await(ctx context.Context, failed <-chan error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.stop:
+			return nil
+		case err := <-failed:
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func reason(ctx context.Context, err error) string {
+	switch {
+	case err != nil:
+		return err.Error()
+	case ctx.Err() != nil:
+		return "context ended"
+	}
+	return "shutdown called"
+}
+
+// assemble makes the pools and the cluster part.
+func (r *running) assemble(address string) error {
+	r.mu.Lock()
+	tasks := r.taskNames()
+	r.mu.Unlock()
+	stores := make([]*store.Store, 0, len(r.client.stores))
+	for _, name := range r.client.Stores() {
+		stores = append(stores, r.client.stores[name])
+	}
+	for _, name := range r.executorNames() {
+		p, err := executor.New(executor.Config{
+			Name: name, Concurrency: r.cfg.Executors[name], Stores: stores, Node: r.cfg.Name, Boot: r.boot,
+			Handler: r.handler, Served: r.served, Lease: r.cfg.RunLease, Logger: r.log.With("executor", name),
+			Now: r.cfg.Now, Listen: r.listeners.tell, Observe: r.meters.ran, BaseContext: r.handlerContext,
+		})
+		if err != nil {
+			return err
+		}
+		r.pools = append(r.pools, p)
+	}
+	var err error
+	r.ring, err = cluster.New(cluster.Config{
+		Client: r.etcd, Cluster: r.cfg.Cluster, TTL: r.cfg.LeaseTTL, Logger: r.log, Now: r.cfg.Now,
+		Member: cluster.Member{
+			Name: r.cfg.Name, Boot: r.boot, Address: advertised(r.cfg.Advertise, address), Version: Version(),
+			Executors: r.cfg.Executors, Tasks: tasks, Started: r.cfg.Now().UTC(),
+		},
+		CanLead: r.canLead, OnLeader: r.onLeader, OnMembers: r.onMembers,
+	})
+	return err
+}
+
+// advertised is what other nodes dial: as told, else the address listened on, with the host's name
+// where that is every address.
+func advertised(told, listening string) string {
+	if told != "" {
+		return told
+	}
+	host, port, err := net.SplitHostPort(listening)
+	if err != nil {
+		return listening
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		if name, err := os.Hostname(); err == nil {
+			return net.JoinHostPort(name, port)
+		}
+	}
+	return listening
+}
+
+// Version is the version of the module this program was built with, "devel" when it was built
+// from a checkout.
+func Version() string {
+	const module = "github.com/carillon-project/carillon"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == module && m.Version != "" && m.Version != "(devel)" {
+			return m.Version
+		}
+	}
+	return "devel"
+}
+
+func (r *running) identity() cluster.Identity {
+	return cluster.Identity{Node: r.cfg.Name, Boot: r.boot, Term: r.ring.Term()}
+}
+
+// canLead asks for a write in every store: a node that cannot reach Redis must not be elected.
+func (r *running) canLead(ctx context.Context) error {
+	for _, name := range r.client.Stores() {
+		if err := r.client.stores[name].Writable(ctx, r.cfg.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// served reports whether a member lists the task.
+func (r *running) served(task string) bool {
+	for _, m := range r.ring.Members() {
+		if slices.Contains(m.Tasks, task) {
+			return true
+		}
+	}
+	return false
+}
+
+// announce closes ready, and tells everybody, once the node is a member and consumes.
+func (r *running) announce(ctx context.Context) {
+	waits := []<-chan struct{}{r.ring.Joined()}
+	for _, p := range r.pools {
+		waits = append(waits, p.Ready())
+	}
+	for _, w := range waits {
+		select {
+		case <-w:
+		case <-ctx.Done():
+			return
+		}
+	}
+	r.note(Event{Kind: job.SchedulerStarted, Node: r.cfg.Name})
+	close(r.ready)
+	r.log.Info("ready", "address", r.address)
+}
+
+// note tells the node's listeners at once and the cluster's log soon.
+func (r *running) note(e Event) {
+	e.Time = r.cfg.Now().UTC()
+	r.listeners.tell(e)
+	select {
+	case r.notes <- note{e}:
+	default: // the log is best effort; what matters is in the scripts' own events
+	}
+}
+
+func (r *running) writeNotes(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case one := <-r.notes:
+			r.write(ctx, one.event)
+		}
+	}
+}
+
+func (r *running) write(ctx context.Context, e Event) {
+	for _, s := range r.client.stores {
+		if err := s.Note(ctx, 0, e); err != nil {
+			r.log.Debug("event not logged", "event", string(e.Kind), "error", err)
+		}
+	}
+}
+
+// farewell logs the shutdown, briefly.
+func (r *running) farewell() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	e := Event{Kind: job.SchedulerShutdown, Node: r.cfg.Name, Time: r.cfg.Now().UTC()}
+	r.listeners.tell(e)
+	r.write(ctx, e)
+}
+
+// hearWakes renews at once when somebody asked to cancel a run.
+func (r *running) hearWakes(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, s := range r.client.stores {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				err := s.Wakes(ctx, func(_ int, what string) {
+					if what == "cancel" {
+						for _, p := range r.pools {
+							p.RenewNow()
+						}
+					}
+				})
+				r.log.Debug("wake subscription ended", "error", err)
+			}
+		})
+	}
+	wg.Wait()
+}
