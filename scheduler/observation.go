@@ -1,0 +1,22 @@
+package scheduler
+
+import (
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+)
+
+// Observation is what one step of the loop did in one partition; fields that do not apply are zero.
+// Sums over all observations are what was done, except that a dispatch whose reply was lost is not
+// observed.
+type Observation struct {
+	Partition  int
+	Dispatched int                   // runs put into streams
+	Lateness   []time.Duration       // of each of them, from its due time to its dispatch
+	Skipped    map[job.Outcome]int64 // due times that did not run: missed, coalesced
+	Parked     int                   // jobs taken out of the schedule because they cannot be used
+	Promoted   int                   // delayed runs put back into streams
+	Recovered  int                   // runs taken from nodes whose leases ended
+	Reclaimed  int                   // entries put back that a consumer had fetched and not started
+	Repairs    []string              // what the audit mended; it must stay empty
+}

@@ -1,0 +1,217 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/carillon-project/carillon/store"
+	"github.com/carillon-project/carillon/trigger"
+)
+
+// partition is the loop of one partition. Its fields belong to the goroutine of run; the
+// housekeeping beside it uses only what running holds.
+type partition struct {
+	*running
+	index    int
+	log      hclog.Logger
+	mail     *mailbox
+	clock    clock
+	jobs     *cache[*compiled]
+	triggers *cache[trigger.Trigger]
+	held     map[string]*hold
+	page     int // how many due jobs to ask for
+	swept    time.Duration
+	// recoverFrom is the local time before which no expired lease is acted on.
+	recoverFrom time.Duration
+}
+
+const (
+	longestNap   = time.Second
+	stuckPause   = 250 * time.Millisecond // before trying again what is due and did not move
+	largestPage  = 2_000
+	utmostPage   = 5_000 // with held jobs; beyond some 7,000 a script cannot
+	promoteLimit = 500
+	recoverLimit = 100
+)
+
+// run takes office and works until ctx ends or the office is over, and returns why.
+func (p *partition) run(ctx context.Context) error {
+	if err := p.takeOffice(ctx); err != nil {
+		return err
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() {
+		if err := p.keepHouse(ctx); err != nil {
+			end(err)
+		}
+	})
+	for ctx.Err() == nil {
+		p.mail.take()
+		began := p.elapsed()
+		target, err := p.pass(ctx)
+		switch over := p.judge(ctx, began, err); {
+		case over != nil:
+			end(over)
+		case err == nil && target != 0:
+			p.mail.sleep(ctx, p.clock.local(target)-p.elapsed(), target)
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// takeOffice tries until Redis answers.
+func (p *partition) takeOffice(ctx context.Context) error {
+	for ctx.Err() == nil {
+		began := p.elapsed()
+		call, done := p.limited(ctx)
+		err := p.cfg.Store.TakeOffice(call, p.index, p.office)
+		done()
+		if err == nil {
+			p.health.ok(p.index)
+			p.log.Info("office taken")
+			return nil
+		}
+		if over := p.judge(ctx, began, err); over != nil {
+			return over
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// judge looks at the error of what was begun at a local time: what it returns ends the office.
+// Otherwise it has waited a little after a failure.
+func (p *partition) judge(ctx context.Context, began time.Duration, err error) (over error) {
+	switch {
+	case err == nil:
+		if p.health.ok(p.index) {
+			p.log.Info("partition answers again", "recovery_waits", p.cfg.Lease)
+		}
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case lostOffice(err):
+		return err
+	}
+	now := p.elapsed()
+	// Nodes could not renew their leases either.
+	p.recoverFrom = now + p.cfg.Lease
+	first, hopeless := p.health.failed(p.index, began, now)
+	if first {
+		p.log.Warn("partition does not answer, trying again", "error", err)
+	}
+	if hopeless {
+		return fmt.Errorf("no partition has answered for %s: %w", p.cfg.Patience, err)
+	}
+	pause(ctx, retryPause)
+	return nil
+}
+
+// pass does everything that is due, once, and returns the time of Redis to sleep until; 0 = there
+// is more to do at once.
+func (p *partition) pass(ctx context.Context) (target int64, err error) {
+	due, err := p.look(ctx)
+	if err != nil {
+		return 0, err
+	}
+	again := false
+	if !due.Paused && len(due.Jobs) > 0 {
+		if again, err = p.fire(ctx, due); err != nil {
+			return 0, err
+		}
+	}
+	moved, err := p.promote(ctx, due)
+	if err != nil {
+		return 0, err
+	}
+	taken, err := p.recoverExpired(ctx, due)
+	if err != nil {
+		return 0, err
+	}
+	if again || moved || taken {
+		return 0, nil
+	}
+	return p.nap(due), nil
+}
+
+// look reads what is due, and learns the time of Redis from it.
+func (p *partition) look(ctx context.Context) (store.Due, error) {
+	call, done := p.limited(ctx)
+	defer done()
+	sent := p.elapsed()
+	limit := min(p.page+len(p.held), utmostPage)
+	due, err := p.cfg.Store.Due(call, p.index, limit)
+	if err != nil {
+		return store.Due{}, err
+	}
+	received := p.elapsed()
+	if p.clock.observe(sent, received, due.Now) {
+		p.log.Warn("the clock of Redis was set, recovery waits", "redis_time", time.UnixMilli(due.Now).UTC(), "recovery_waits", p.cfg.Lease)
+		p.recoverFrom = received + p.cfg.Lease
+	}
+	p.page = store.MaxDispatch
+	if len(due.Jobs) == limit {
+		p.page = largestPage
+	}
+	return due, nil
+}
+
+// promote sends delayed runs whose time has come.
+func (p *partition) promote(ctx context.Context, due store.Due) (more bool, err error) {
+	if due.NextDelayed == 0 || due.NextDelayed > due.Now {
+		return false, nil
+	}
+	call, done := p.limited(ctx)
+	defer done()
+	n, err := p.cfg.Store.PromoteDelayed(call, p.index, p.office, due.Now, promoteLimit)
+	if n > 0 && err == nil {
+		p.cfg.Observe(Observation{Partition: p.index, Promoted: n})
+	}
+	return n > 0, err
+}
+
+// recoverExpired takes runs whose leases have ended from their nodes.
+func (p *partition) recoverExpired(ctx context.Context, due store.Due) (more bool, err error) {
+	if due.NextLease == 0 || due.NextLease > due.Now || p.elapsed() < p.recoverFrom {
+		return false, nil
+	}
+	call, done := p.limited(ctx)
+	defer done()
+	n, err := p.cfg.Store.RecoverExpired(call, p.index, p.office, due.Now, recoverLimit)
+	if n > 0 {
+		p.log.Warn("runs recovered, their leases had ended", "count", n)
+		p.cfg.Observe(Observation{Partition: p.index, Recovered: n})
+	}
+	return n > 0, err
+}
+
+// nap returns until when there is nothing to do: the earliest of what Redis knows, and of what is
+// held here. What is due and did not move is tried again after a pause.
+func (p *partition) nap(due store.Due) int64 {
+	target := due.Now + longestNap.Milliseconds()
+	soon := due.Now + stuckPause.Milliseconds()
+	if due.NextRun > due.Now {
+		target = min(target, due.NextRun)
+	} else if due.NextRun != 0 {
+		target = min(target, p.heldUntil(due.Now))
+	}
+	if due.NextDelayed > due.Now {
+		target = min(target, due.NextDelayed)
+	} else if due.NextDelayed != 0 {
+		target = min(target, soon)
+	}
+	if due.NextLease != 0 {
+		lease := max(due.NextLease, p.clock.redis(p.recoverFrom)+1)
+		if lease <= due.Now {
+			lease = soon
+		}
+		target = min(target, lease)
+	}
+	return target
+}

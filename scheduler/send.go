@@ -1,0 +1,185 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+// largestCall is about how many bytes of messages one dispatch may carry.
+const largestCall = 2 << 20
+
+// item makes the dispatch of one decision. lineUp makes its message wait for a slot rather than be
+// refused: the slot may be held by an earlier part of the same backlog.
+func (p *partition) item(j store.DueJob, c *compiled, d decision, now int64, lineUp bool) item {
+	it := item{due: j, job: c, decision: d, bytes: 512}
+	it.dispatch = store.Dispatch{ID: j.ID, Old: j.Header, Latest: d.latest, Executor: c.executor}
+	if d.next.nominal != 0 {
+		h := j.Header
+		h.Last, h.Next, h.Runs = d.last, d.next.nominal, h.Runs+int64(len(d.runs))
+		it.dispatch.Next, it.dispatch.RunTime = &h, d.next.due
+	}
+	it.skip(p, job.Missed, job.JobMissed, d.missed, now, missedCause(d, c.grace))
+	it.skip(p, job.Coalesced, job.JobCoalesced, d.coalesced, now, coalescedCause(d.coalesced.count, c.coalesce))
+	if len(d.runs) == 0 {
+		return it
+	}
+	m := c.message
+	if lineUp {
+		m.Overlap = job.OverlapQueue
+	}
+	m.Runs = make([]store.MessageRun, len(d.runs))
+	for i, r := range d.runs {
+		m.Runs[i] = store.MessageRun{ID: RunID(p.cfg.Store.UID(), c.uid, r.nominal), Scheduled: r.nominal, Due: r.due}
+		it.dispatch.Events = append(it.dispatch.Events, p.event(job.JobSubmitted, c.id, m.Runs[i].ID, r.nominal, ""))
+	}
+	it.dispatch.Messages = []store.Message{m}
+	it.bytes += len(m.Args) + 256*len(m.Runs)
+	return it
+}
+
+// skip adds the row and the event of a stretch of times that do not run.
+func (it *item) skip(p *partition, outcome job.Outcome, kind job.EventKind, s stretch, now int64, cause string) {
+	if s.count == 0 {
+		return
+	}
+	it.dispatch.Rows = append(it.dispatch.Rows, job.Row{
+		ScheduledTime: time.UnixMilli(s.first), Until: time.UnixMilli(s.last), Outcome: outcome, Node: p.cfg.Node,
+		Finished: time.UnixMilli(now), Cause: cause, Count: int(s.count),
+	})
+	it.dispatch.Events = append(it.dispatch.Events, p.event(kind, it.due.ID, "", s.first, cause))
+}
+
+func (p *partition) event(kind job.EventKind, id, run string, nominal int64, cause string) job.Event {
+	e := job.Event{
+		Kind: kind, JobID: id, RunID: run, ScheduledTime: time.UnixMilli(nominal), Node: p.cfg.Node,
+		Term: p.office.Term, Cause: cause,
+	}
+	if run != "" {
+		e.Attempt = 1
+	}
+	return e
+}
+
+func missedCause(d decision, grace time.Duration) string {
+	if d.missed.count == 0 {
+		return ""
+	}
+	late := fmt.Sprintf("late by %d ms, grace is %d ms", d.late.Milliseconds(), grace.Milliseconds())
+	if d.missed.count == 1 {
+		return late
+	}
+	return fmt.Sprintf("%d due times missed, the first %s", d.missed.count, late)
+}
+
+func coalescedCause(count int64, how job.Coalesce) string {
+	times := "due times"
+	if count == 1 {
+		times = "due time"
+	}
+	return fmt.Sprintf("%d %s folded into the %s", count, times, how)
+}
+
+// send dispatches prepared items, as many per call as its bounds allow. It touches nothing of the
+// partition that changes.
+func (p *partition) send(ctx context.Context, items []item) sent {
+	s := sent{items: items}
+	for len(s.answers) < len(items) {
+		part, bytes := []store.Dispatch{}, 0
+		for _, it := range items[len(s.answers):] {
+			if len(part) == store.MaxDispatch || (len(part) > 0 && bytes+it.bytes > largestCall) {
+				break
+			}
+			part, bytes = append(part, it.dispatch), bytes+it.bytes
+		}
+		call, done := p.limited(ctx)
+		answers, err := p.cfg.Store.Dispatch(call, p.index, p.office, part)
+		done()
+		if err != nil {
+			s.err = err
+			return s
+		}
+		s.answers, s.at = append(s.answers, answers...), p.elapsed()
+	}
+	return s
+}
+
+// settle notes what became of a batch.
+func (p *partition) settle(s sent) {
+	now := p.elapsed()
+	at := p.clock.redis(s.at)
+	o := Observation{Partition: p.index, Skipped: map[job.Outcome]int64{}}
+	for i, answer := range s.answers {
+		it := s.items[i]
+		switch answer {
+		case store.DispatchOK:
+			p.dispatched(it, now)
+			o.add(it.decision, at)
+		case store.DispatchNotDue:
+			p.stumble(it.due, now, time.Millisecond)
+		default:
+			p.stumble(it.due, now, 0)
+		}
+	}
+	if o.Dispatched > 0 || len(o.Skipped) > 0 {
+		p.cfg.Observe(o)
+	}
+}
+
+// dispatched forgets what was remembered of the job, or remembers that the rest of its backlog
+// waits for the runs that were sent.
+func (p *partition) dispatched(it item, now time.Duration) {
+	delete(p.held, it.due.ID)
+	if it.dispatch.Next == nil {
+		p.jobs.drop(it.due.ID)
+		return
+	}
+	if it.decision.more && len(it.decision.runs) == MaxRuns {
+		h := p.keep(it.due, now)
+		runs := it.dispatch.Messages[0].Runs
+		h.run, h.since, h.until = runs[len(runs)-1].ID, now, now+backlogPoll
+	}
+}
+
+func (o *Observation) add(d decision, at int64) {
+	o.Dispatched += len(d.runs)
+	for _, r := range d.runs {
+		o.Lateness = append(o.Lateness, time.Duration(max(at-r.due, 0))*time.Millisecond)
+	}
+	if d.missed.count > 0 {
+		o.Skipped[job.Missed] += d.missed.count
+	}
+	if d.coalesced.count > 0 {
+		o.Skipped[job.Coalesced] += d.coalesced.count
+	}
+}
+
+// backlogEnded asks whether the runs of the job's last full message have ended, so that the next
+// ones may follow. lineUp is true for a job that continues a backlog.
+func (p *partition) backlogEnded(ctx context.Context, j store.DueJob) (lineUp, ready bool, err error) {
+	h := p.held[j.ID]
+	if h == nil || h.run == "" {
+		return false, true, nil
+	}
+	now := p.elapsed()
+	if now-h.since < backlogWait {
+		call, done := p.limited(ctx)
+		defer done()
+		rows, err := p.cfg.Store.History(call, j.ID, 20)
+		if err != nil {
+			return false, false, err
+		}
+		ended := false
+		for _, r := range rows {
+			ended = ended || r.RunID == h.run
+		}
+		if !ended {
+			h.until = now + backlogPoll
+			return true, false, nil
+		}
+	}
+	return true, true, nil
+}
