@@ -107,7 +107,7 @@ var changes = []struct{ zone, day string }{
 	{"Africa/Casablanca", "2024-03-10"}, {"Africa/Casablanca", "2024-04-14"},
 	{"Pacific/Apia", "2011-12-30"}, {"Pacific/Kwajalein", "1993-08-21"}, {"America/Sao_Paulo", "2018-11-04"},
 	{"America/Sao_Paulo", "2019-02-17"}, {"Antarctica/Troll", "2024-03-31"}, {"America/Caracas", "2007-12-09"},
-	{"Europe/Dublin", "2024-10-27"}, {"Asia/Kathmandu", "1985-12-31"}, {"UTC", "2024-02-29"},
+	{"Europe/Dublin", "2024-10-27"}, {"Europe/Berlin", "2076-12-31"}, {"Asia/Kathmandu", "1985-12-31"}, {"UTC", "2024-02-29"},
 }
 
 func numbers(low, high int) *rapid.Generator[[]int] {

@@ -32,6 +32,11 @@ func segmentAt(zone *time.Location, unix int64) segment {
 	if !end.IsZero() {
 		seg.end = end.Unix()
 	}
+	if seg.end <= unix {
+		// Beyond the recorded changes ZoneBounds ends every year after 365 days, so that the last
+		// day of a leap year lies outside of its own bounds. No rule changes clocks on that day.
+		seg.end = time.Date(at.UTC().Year()+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	}
 	return seg
 }
 
