@@ -72,17 +72,20 @@ func (r *running) run(ctx context.Context) error {
 	r.address = listener.Address()
 	r.mu.Unlock()
 
-	// Each stage outlives the one before it: fetching, then the handlers, then the membership.
+	// Each stage outlives the one before it: fetching, then the handlers, then the membership, then
+	// the listener, whose end tells the others that this process is gone.
 	fetching, stopFetching := context.WithCancel(context.WithoutCancel(ctx))
 	membership, leave := context.WithCancel(context.WithoutCancel(ctx))
+	listening, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopFetching()
 	defer leave()
-	var pools, rest sync.WaitGroup
+	defer hangUp()
+	var pools, rest, last sync.WaitGroup
 	failed := make(chan error, len(r.pools)+3)
 	for _, p := range r.pools {
 		pools.Go(func() { failed <- p.Run(fetching, r.drained) })
 	}
-	rest.Go(func() { failed <- listener.Serve(membership, r.identity) })
+	last.Go(func() { failed <- listener.Serve(listening, r.identity) })
 	rest.Go(func() { failed <- r.ring.Run(membership, r.lead) })
 	rest.Go(func() { r.writeNotes(membership) })
 	rest.Go(func() { r.hearWakes(membership) })
@@ -100,6 +103,8 @@ func (r *running) run(ctx context.Context) error {
 	r.farewell()
 	leave()
 	rest.Wait()
+	hangUp()
+	last.Wait()
 	return err
 }
 
