@@ -146,7 +146,9 @@ func TestAnswersThatFail(t *testing.T) {
 		code   int
 		want   string
 	}{
-		{"server error", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "out of paper", 503) }, 503, "out of paper"},
+		{"server error", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "out of paper", http.StatusServiceUnavailable)
+		}, 503, "out of paper"},
 		{"no body", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, 404, ""},
 		{"long body is cut", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(500)

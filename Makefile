@@ -1,0 +1,78 @@
+# Carillon: `make help` lists what there is.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+# How long each fuzz function runs.
+FUZZTIME ?= 20s
+# Arguments for `make dev`, as in `make dev ARGS="--nodes 5"`.
+ARGS ?=
+
+# The race detector needs cgo; everything that is shipped is built without.
+export CGO_ENABLED ?= 1
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/carillon, static
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/carillon
+
+.PHONY: test
+test: race ## all unit and conformance tests under the race detector, then five leader kills
+	scripts/e2e.sh 5 TestLeaderKills 6m
+
+.PHONY: race
+race: redis ## the unit and conformance tests under the race detector
+	$(GO) test -race -timeout 8m $$($(GO) list ./... | grep -v '/test/e2e')
+
+.PHONY: e2e
+e2e: redis ## the end-to-end tests, with twenty leader kills
+	scripts/e2e.sh 20 . 9m
+
+.PHONY: redis
+redis:
+	@scripts/redis-server.sh
+
+.PHONY: lint
+lint: bin/golangci-lint ## gofmt, go vet and the pinned golangci-lint
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | grep -v /testdata/)); \
+	  if [ -n "$$unformatted" ]; then printf 'not formatted, run gofmt -w on:\n%s\n' "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	bin/golangci-lint run ./...
+
+# The linter is pinned by tools/go.mod, and built again when that changes.
+bin/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && CGO_ENABLED=0 $(GO) build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: tools-test
+tools-test: ## check Dockerfile, docker-compose.yml and deploy/ against their schemas
+	cd tools && $(GO) test ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz function for FUZZTIME (20s)
+	scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: redis ## the benchmarks against peers
+	@if [ ! -f bench/go.mod ]; then echo "bench: this checkout has no benchmarks"; exit 1; fi
+	cd bench && $(GO) test -run '^$$' -bench . ./...
+
+.PHONY: dev
+dev: ## a cluster of three nodes in one process, with etcd and Redis
+	$(GO) run ./cmd/carillon dev $(ARGS)
+
+.PHONY: demo-failover
+demo-failover: redis ## kill the leader of three processes and account for every run
+	$(GO) run ./test/e2e/demo
+
+.PHONY: up
+up: ## start three nodes, etcd and Redis with docker compose
+	docker compose up --build --detach --wait
+
+.PHONY: down
+down: ## stop what up started, and delete its data
+	docker compose down --volumes
