@@ -93,7 +93,7 @@ func (s *Store) Events(ctx context.Context, after Cursor, block time.Duration) (
 		next = append(next, "0-0")
 	}
 	events, err := s.eventsNow(ctx, next, -1)
-	if err != nil || len(events) > 0 || block <= 0 {
+	if err != nil || len(events) > 0 || block < time.Millisecond {
 		return events, next, err
 	}
 	if len(s.partitions) > 1 { // one blocking read cannot span slots: take turns, briefly

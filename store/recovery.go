@@ -162,6 +162,10 @@ func (s *Store) Reclaim(ctx context.Context, partition int, o Office, c Consumer
 	return int(n.read(t[0])), n.err
 }
 
+// sweepBacklog is how long a stream may be for Sweep to nudge it: the consumers of a longer one are
+// behind or gone, and nudges would only make it longer.
+const sweepBacklog = 1000
+
 // Sweep nudges every line whose slot has room: a nudge may have been lost with its consumer.
 func (s *Store) Sweep(ctx context.Context, partition int) error {
 	k := s.partitions[partition]
@@ -177,6 +181,10 @@ func (s *Store) Sweep(ctx context.Context, partition int) error {
 		executor := m.Executor
 		if id == "" {
 			executor = job.DefaultName // an empty line: the nudge takes it out of the index
+		}
+		waiting, err := s.reader.XLen(ctx, k.stream(executor)).Result()
+		if err == nil && waiting > sweepBacklog {
+			continue
 		}
 		busy, err := s.reader.Get(ctx, k.slot(slot)).Int()
 		if err == nil && busy >= m.Max {

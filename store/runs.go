@@ -30,6 +30,9 @@ func (s *Store) FetchPending(ctx context.Context, partition int, executor, consu
 }
 
 func (s *Store) read(ctx context.Context, partition int, executor, consumer, from string, count int, block time.Duration) ([]Fetched, error) {
+	if block < time.Millisecond {
+		block = -1 // BLOCK 0 would wait for ever
+	}
 	ctx, cancel := context.WithTimeout(ctx, max(block, 0)+2*time.Second)
 	defer cancel()
 	got, err := s.blocking.XReadGroup(ctx, &redis.XReadGroupArgs{
@@ -191,6 +194,9 @@ func (s *Store) StartNext(ctx context.Context, c Consumer, owner string, lease t
 			k.slot(slot), k.waiting(slot), k.waitingRuns(slot), k.history(m.JobID),
 		}
 		args := append(s.env(), group, owner, lease.Milliseconds(), c.Executor, entry, head, slot)
+		for _, run := range m.Runs {
+			args = append(args, run.ID)
+		}
 		reply, err := s.run(ctx, nextScript, keys, args...)
 		if err != nil {
 			return StartReply{}, err

@@ -3,7 +3,7 @@
 -- KEYS[7] waiting (set)  KEYS[8] slots:<slot> (string)  KEYS[9] waiting:<slot> (zset)
 -- KEYS[10] waiting_runs:<slot> (hash)  KEYS[11] history of the job that is expected first (list)
 -- ARGV[5] group  ARGV[6] owner  ARGV[7] lease, ms  ARGV[8] executor  ARGV[9] entry id of the nudge
--- ARGV[10] run expected first in line, or ''  ARGV[11] slot
+-- ARGV[10] run expected first in line, or ''  ARGV[11] slot  ARGV[12..] the runs that share its slot
 -- Returns {tag, runs dropped as missed, now}: STARTED | FULL | EMPTY | CHANGED (look again) |
 -- REMOVED, MISSED (dropped; look again).
 local function done(tag, n)
@@ -14,8 +14,10 @@ local function done(tag, n)
   end
   return {tag, n, ms(now)}
 end
-local value = ARGV[10] ~= '' and redis.call('HGET', KEYS[4], ARGV[10])
-if value and held(value).owner == ARGV[6] then return done('STARTED', 0) end
+for i = 12, #ARGV do -- an earlier sending of this call may have started it
+  local value = redis.call('HGET', KEYS[4], ARGV[i])
+  if value and held(value).owner == ARGV[6] then return done('STARTED', i - 12) end
+end
 local id = redis.call('ZRANGE', KEYS[9], 0, 0)[1]
 if not id then
   redis.call('SREM', KEYS[7], ARGV[11])
@@ -42,4 +44,7 @@ redis.call('INCR', KEYS[8])
 redis.call('HSET', KEYS[4], run, hold(ARGV[6], m, ARGV[11], ARGV[8]))
 redis.call('ZADD', KEYS[5], ms(now + ARGV[7]), run)
 event('job_started', m.job, run, sched, m.attempt, node, '', '')
+if redis.call('EXISTS', KEYS[9]) == 1 and tonumber(redis.call('GET', KEYS[8])) < m.max then
+  redis.call('XADD', KEYS[3], '*', 'm', 'N\t' .. ARGV[11]) -- there is room for one more
+end
 return done('STARTED', missed)

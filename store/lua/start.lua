@@ -8,11 +8,10 @@
 -- Returns {now, {tag, runs dropped as missed}, …}, one per message: STARTED | MISSED | FULL |
 -- WAITING | REMOVED | RUNNING (elsewhere, or by an older call) | GONE (not in the own pending list).
 local entries, back = tonumber(ARGV[10]), tonumber(ARGV[11])
-local mine = {}
+local mine, returned, at = {}, {}, 12 + entries
 for _, p in ipairs(redis.call('XPENDING', KEYS[3], ARGV[5], ARGV[12], ARGV[11 + entries], entries + 1000, ARGV[6])) do
   mine[p[1]] = true
 end
-local returned, at = {}, 12 + entries
 for _ = 1, back do
   if mine[ARGV[11 + ARGV[at]]] then
     returned[#returned + 1] = 'm' .. (#returned / 2 + 1)
@@ -21,14 +20,21 @@ for _ = 1, back do
   at = at + 2
 end
 local lines = redis.call('SCARD', KEYS[7]) > 0
-local reply, set, leases, key = {ms(now)}, {}, {}, 8
+local reply, leases, begun, key = {ms(now)}, {}, {}, 8
+-- resent finds a run of m that an earlier sending of this call started; those before it were missed.
+local function resent(m)
+  local n = 0
+  for id in string.gmatch(m.runs, '([^@,]+)@%-?%d+@') do
+    local value = redis.call('HGET', KEYS[4], id)
+    if value and held(value).owner == ARGV[7] and not begun[id] then return {'STARTED', n} end
+    n = n + 1
+  end
+  return {'GONE', '0'}
+end
 local function begin(owned, slot, m)
   local keySlot, keyLine, keyRuns, history = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
-  local value = redis.call('HGET', KEYS[4], (first(m)))
-  if value then
-    return {held(value).owner == ARGV[7] and 'STARTED' or 'RUNNING', '0'}
-  end
-  if not owned then return {'GONE', '0'} end
+  if not owned then return resent(m) end
+  if redis.call('HEXISTS', KEYS[4], (first(m))) == 1 then return {'RUNNING', '0'} end
   if m.uid ~= '' and redis.call('ZSCORE', KEYS[6], m.uid) then
     skip(m, history, 'cancelled', 'job_cancelled', 'job removed')
     return {'REMOVED', '0'}
@@ -53,6 +59,7 @@ local function begin(owned, slot, m)
     redis.call('INCR', keySlot)
   end
   redis.call('HSET', KEYS[4], id, hold(ARGV[7], m, m.max > 0 and slot or '', ARGV[9]))
+  begun[id] = true
   leases[#leases + 1], leases[#leases + 2] = ms(now + ARGV[8]), id
   event('job_started', m.job, id, sched, m.attempt, node, '', '')
   return {'STARTED', missed}

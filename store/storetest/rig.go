@@ -46,10 +46,11 @@ func newRig(t *testing.T, open Open, edits ...func(*store.Config)) *rig {
 	cfg := open(t)
 	cfg.Namespace = fmt.Sprintf("conf%d", serial.Add(1))
 	cfg.Node, cfg.Create = "tester", true
+	r := &rig{T: t, ctx: ctx, raw: dialWire(t, cfg.URL), office: store.Office{Epoch: "e", Term: 7}}
 	for _, edit := range edits {
 		edit(&cfg)
 	}
-	r := &rig{T: t, ctx: ctx, cfg: cfg, raw: dialWire(t, cfg.URL), office: store.Office{Epoch: "e", Term: 7}}
+	r.cfg = cfg
 	r.s = r.reopen()
 	for p := range r.s.Partitions() {
 		r.must(r.s.TakeOffice(ctx, p, r.office))
@@ -137,7 +138,10 @@ func message(e store.Entry, due int64, ids ...string) store.Message {
 	m := store.Message{
 		Attempt: 1, Max: e.Job.MaxInstances, Grace: e.Job.MisfireGraceTime, Overlap: e.Job.Overlap, UID: e.UID,
 		JobID: e.Job.ID, Executor: e.Job.Executor, Slot: e.Job.SlotKey(), Task: e.Job.Task, OnLost: e.Job.OnLost,
-		Retry: e.Job.Retry, Args: e.Job.Args,
+		Args: e.Job.Args,
+	}
+	if e.Job.Retry.MaxAttempts > 1 {
+		m.Retry = e.Job.Retry
 	}
 	if len(ids) == 0 {
 		ids = []string{unique("run")}

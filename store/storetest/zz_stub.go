@@ -1,6 +1,4 @@
 package storetest
-var startTests []conformance
-var lineTests []conformance
 var finishTests []conformance
 var leaseTests []conformance
 var reclaimTests []conformance

@@ -1,0 +1,295 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+var startTests = []conformance{
+	{"fetch: does not wait unless told", fetchWaits},
+	{"start: only what is in the own pending list", startOwn},
+	{"start: resent by the same owner is started once", startResent},
+	{"start: a run that runs elsewhere is left alone", startRunning},
+	{"start: one run twice in a call is started once", startTwin},
+	{"start: lateness equal to the grace runs, one more millisecond is missed", startMisfire},
+	{"start: a later attempt is never missed", startMisfireLater},
+	{"start: the late head of a group is missed, the rest starts", startMisfireGroup},
+	{"start: resent after the late head of a group was dropped", startResentGroup},
+	{"start: full at max_instances", startFull},
+	{"start: a line is for queue and for later attempts", startWaits},
+	{"start: nothing overtakes a line", startNoOvertaking},
+	{"start: what is given back is one entry, and only if owned", startReturns},
+	{"start: messages of one entry are started and given back", startSplitsEntry},
+	{"postpone: moves to delayed without an attempt", postponeMoves},
+	{"postpone: only what is in the own pending list", postponeOwn},
+}
+
+func fetchWaits(t *testing.T, open Open) {
+	r := newRig(t, open)
+	before := r.now()
+	for _, block := range []time.Duration{0, -1, time.Microsecond} {
+		got, err := r.s.Fetch(r.ctx, 0, executor, nodeA, 10, block)
+		r.must(err)
+		equal(r, "entries", len(got), 0)
+		_, _, err = r.s.Events(r.ctx, store.Cursor{"9999999999999-0"}, block)
+		r.must(err)
+	}
+	equal(r, "waited a second", r.now()-before > 1000, false)
+}
+
+func startOwn(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	r.send(message(e, r.now(), "run"))
+	st := r.fetch(nodeA)
+	stolen := st
+	stolen.Name, stolen.Owner = nodeB, nodeB+"/n"
+	equal(r, "another consumer's entry", verdicts(r.start(stolen)), []store.Verdict{store.StartGone})
+	r.wantPlace("run", "stream:default")
+	equal(r, "still pending", len(r.pending(nodeA)), 1)
+	equal(r, "the owner's", verdicts(r.start(st)), []store.Verdict{store.Started})
+	equal(r, "entries left", r.raw.number("XLEN", r.key("stream:default")), 0)
+	equal(r, "pending left", len(r.pending(nodeA)), 0)
+}
+
+// pending are the ids of the entries that the consumer has pending.
+func (r *rig) pending(consumer string) []string {
+	r.Helper()
+	got, err := r.s.FetchPending(r.ctx, 0, executor, consumer, 1000)
+	r.must(err)
+	var ids []string
+	for _, f := range got {
+		ids = append(ids, f.ID)
+	}
+	return ids
+}
+
+func startResent(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 5 })
+	r.send(message(e, r.now(), "run"))
+	st, _ := r.begin(nodeA, store.Started)
+	equal(r, "again", verdicts(r.start(st)), []store.Verdict{store.Started})
+	equal(r, "counter", r.slot("j"), 1)
+	equal(r, "events", r.kinds("run"), []job.EventKind{job.JobSubmitted, job.JobStarted})
+}
+
+func startRunning(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 5 })
+	m := message(e, r.now(), "run")
+	r.send(m)
+	r.begin(nodeA, store.Started)
+	before := r.raw.text("HGET", r.key("running"), "run")
+	r.send(m)
+	r.begin(nodeB, store.StartRunning)
+	equal(r, "entry of running", r.raw.text("HGET", r.key("running"), "run"), before)
+	equal(r, "counter", r.slot("j"), 1)
+	r.wantPlace("run", "running")
+}
+
+func startTwin(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 5 })
+	m := message(e, r.now(), "run")
+	r.send(m, m)
+	r.begin(nodeA, store.Started, store.StartRunning)
+	equal(r, "counter", r.slot("j"), 1)
+}
+
+func startMisfire(t *testing.T, open Open) {
+	r := newRig(t, open)
+	const grace, spread = 5000, 40
+	e := r.add("j", func(j *job.Job) {
+		j.MaxInstances, j.MisfireGraceTime = 10_000, job.Grace(grace*time.Millisecond)
+	})
+	for equalSeen, overSeen := false, false; !equalSeen || !overSeen; {
+		due, all := r.now()-grace, []store.Message(nil)
+		for i := range int64(2 * spread) {
+			all = append(all, message(e, due+i-spread/2))
+		}
+		r.send(all...)
+		st := r.fetch(nodeA)
+		for i, reply := range r.start(st) {
+			late := reply.Now - all[i].Runs[0].Due
+			want := store.Started
+			if late > grace {
+				want = store.StartMissed
+			}
+			equal(r, "verdict", reply.Verdict, want)
+			equalSeen, overSeen = equalSeen || late == grace, overSeen || late == grace+1
+		}
+	}
+}
+
+func startMisfireLater(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MisfireGraceTime = job.Grace(time.Second) })
+	m := message(e, r.now()-60_000, "run")
+	m.Attempt = 2
+	r.send(m)
+	r.begin(nodeA, store.Started)
+}
+
+func startMisfireGroup(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MisfireGraceTime = job.Grace(time.Second) })
+	m := lateGroup(e, r.now())
+	allLate := message(e, r.now()-60_000, "x", "y")
+	r.send(m, allLate)
+	_, replies := r.begin(nodeA, store.Started, store.StartMissed)
+	equal(r, "runs left", replies[0].Message.Runs, m.Runs[2:])
+	equal(r, "history", r.outcomes("j"), []string{"a missed", "b missed", "x missed", "y missed"})
+	equal(r, "events", r.kinds("b"), []job.EventKind{job.JobMissed})
+	equal(r, "counter", r.slot("j"), 1)
+	r.wantPlace("a")
+	r.wantPlace("c", "running")
+}
+
+// lateGroup is a group of which a and b are beyond a second's grace, c and d are not.
+func lateGroup(e store.Entry, now int64) store.Message {
+	m := message(e, now-60_000, "a", "b", "c", "d")
+	m.Runs[2].Due, m.Runs[3].Due = now+60_000, now+60_001
+	return m
+}
+
+func startResentGroup(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MisfireGraceTime = job.Grace(time.Second) })
+	m := lateGroup(e, r.now())
+	r.send(m)
+	st, _ := r.begin(nodeA, store.Started)
+	again := r.start(st)
+	equal(r, "verdict", verdicts(again), []store.Verdict{store.Started})
+	equal(r, "runs left", again[0].Message.Runs, m.Runs[2:])
+	equal(r, "counter", r.slot("j"), 1)
+	equal(r, "history", r.outcomes("j"), []string{"a missed", "b missed"})
+	other := st
+	other.Owner = nodeB + "/n"
+	equal(r, "another owner", verdicts(r.start(other)), []store.Verdict{store.StartGone})
+}
+
+func startFull(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 2 })
+	now := r.now()
+	r.send(message(e, now, "a"), message(e, now, "b"), message(e, now, "c1", "c2"))
+	r.begin(nodeA, store.Started, store.Started, store.StartFull)
+	equal(r, "counter", r.slot("j"), 2)
+	equal(r, "history", r.outcomes("j"), []string{"c1 max_instances", "c2 max_instances"})
+	equal(r, "events", r.kinds("c2"), []job.EventKind{job.JobMaxInstances})
+	r.wantPlace("c1")
+	equal(r, "lines", r.raw.scan(r.key("waiting*")), nil)
+}
+
+func startWaits(t *testing.T, open Open) {
+	r := newRig(t, open)
+	skip := r.add("skip")
+	queue := r.add("queue", func(j *job.Job) { j.Overlap = job.OverlapQueue })
+	now := r.now()
+	retry := message(skip, now, "s2")
+	retry.Attempt = 2
+	r.send(message(skip, now, "s1"), retry, message(queue, now, "q1"), message(queue, now, "q2"))
+	r.begin(nodeA, store.Started, store.StartWaiting, store.Started, store.StartWaiting)
+	r.wantPlace("s2", "waiting:skip")
+	r.wantPlace("q2", "waiting:queue")
+	equal(r, "counters", [2]int64{r.slot("skip"), r.slot("queue")}, [2]int64{1, 1})
+	equal(r, "history", len(r.outcomes("skip"))+len(r.outcomes("queue")), 0)
+}
+
+func startNoOvertaking(t *testing.T, open Open) {
+	r := newRig(t, open)
+	queue := r.add("q", func(j *job.Job) { j.Overlap, j.Key = job.OverlapQueue, "k" })
+	skip := r.add("s", func(j *job.Job) { j.Key = "k" })
+	now := r.now()
+	first := message(queue, now, "q1")
+	r.send(first, message(queue, now+1, "q2"))
+	st, _ := r.begin(nodeA, store.Started, store.StartWaiting)
+	r.finish(finishOf(st.Owner, first, job.Executed))
+	equal(r, "the slot is free", r.slot("k"), 0)
+	nudges := r.fetchNudges(nodeA)
+	r.send(message(queue, now-1, "q3"), message(skip, now, "s1"))
+	r.begin(nodeB, store.StartWaiting, store.StartFull)
+	reply, err := r.s.StartNext(r.ctx, st.Consumer, "o", lease, nudges[0][0], "k")
+	r.must(err)
+	equal(r, "who is next, by due time", reply.Message.Runs[0].ID, "q3")
+	r.wantPlace("q2", "waiting:k")
+}
+
+func startReturns(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 9 })
+	now := r.now()
+	r.send(message(e, now, "a"), message(e, now, "b1", "b2"), message(e, now, "c"))
+	st := r.fetch(nodeA)
+	st.Run, st.Return = st.Run[:1], st.Run[1:]
+	stolen := st
+	stolen.Name, stolen.Owner = nodeB, nodeB+"/n"
+	equal(r, "not owned", verdicts(r.start(stolen)), []store.Verdict{store.StartGone})
+	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 3)
+	for range 2 { // the second is a resend
+		equal(r, "owned", verdicts(r.start(st)), []store.Verdict{store.Started})
+		equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1)
+	}
+	equal(r, "pending", len(r.pending(nodeA)), 0)
+	back, _ := r.begin(nodeB, store.Started, store.Started)
+	equal(r, "entries fetched", len(back.Entries), 1)
+	equal(r, "runs", [2]string{back.Run[0].Message.Runs[1].ID, back.Run[1].Message.Runs[0].ID}, [2]string{"b2", "c"})
+}
+
+func startSplitsEntry(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 9 })
+	now := r.now()
+	r.send(message(e, now, "a"), message(e, now, "b"), message(e, now, "c"))
+	st := r.fetch(nodeA)
+	st.Return, st.Run = st.Run, nil
+	r.start(st)
+	one := r.fetch(nodeA)
+	equal(r, "entries", len(one.Entries), 1)
+	one.Run, one.Return = one.Run[1:2], []store.Taken{one.Run[0], one.Run[2]}
+	equal(r, "verdicts", verdicts(r.start(one)), []store.Verdict{store.Started})
+	equal(r, "places", r.places(0), map[string][]string{"a": {"stream:default"}, "b": {"running"}, "c": {"stream:default"}})
+	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1)
+}
+
+func postponeMoves(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	now := r.now()
+	a, b := message(e, now, "a1", "a2"), message(e, now, "b")
+	r.send(a, b)
+	st := r.fetch(nodeA)
+	st.Return, st.Run = st.Run, nil
+	r.start(st)
+	one := r.fetch(nodeA)
+	r.must(r.s.Postpone(r.ctx, one.Consumer, one.Entries[0], time.Minute, []store.Message{a}, []store.Message{b}))
+	r.must(r.s.Postpone(r.ctx, one.Consumer, one.Entries[0], time.Minute, []store.Message{a}, []store.Message{b}))
+	equal(r, "places", r.places(0), map[string][]string{"a1": {"delayed"}, "a2": {"delayed"}, "b": {"stream:default"}})
+	equal(r, "pending", len(r.pending(nodeA)), 0)
+	score := r.raw.number("ZSCORE", r.key("delayed"), "a1")
+	equal(r, "a minute from now", score >= now+60_000 && score <= r.now()+60_000, true)
+	n, err := r.s.PromoteDelayed(r.ctx, 0, r.office, r.now(), 10)
+	r.must(err)
+	equal(r, "promoted early", n, 0)
+	r.raw.do("ZADD", r.key("delayed"), "XX", 1, "a1")
+	_, err = r.s.PromoteDelayed(r.ctx, 0, r.office, r.now(), 10)
+	r.must(err)
+	back := r.fetch(nodeB)
+	equal(r, "message", back.Run[len(back.Run)-1].Message, a)
+}
+
+func postponeOwn(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	m := message(e, r.now(), "run")
+	r.send(m)
+	st := r.fetch(nodeA)
+	c := st.Consumer
+	c.Name = nodeB
+	r.must(r.s.Postpone(r.ctx, c, st.Entries[0], time.Minute, []store.Message{m}, nil))
+	r.wantPlace("run", "stream:default")
+}
