@@ -47,16 +47,16 @@ func readDate(text string, zone *time.Location) (moment, string) {
 	for i := range n {
 		n[i], _ = digits(part[i+1])
 	}
-	civil := time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, time.UTC)
-	if civil.Year() != n[0] || civil.Month() != time.Month(n[1]) || civil.Day() != n[2] {
-		return moment{}, "no such day"
-	}
 	if n[0] < firstDateYear {
 		return moment{}, "years before 1900 are not understood"
+	}
+	if n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > monthLength(n[0], n[1]) {
+		return moment{}, "no such day"
 	}
 	if n[3] > 23 || n[4] > 59 || n[5] > 59 {
 		return moment{}, "no such time of day"
 	}
+	civil := time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, time.UTC)
 	nanos, _ := digits((part[7] + "000000000")[:9])
 	unix := civil.Unix()
 	switch offset := part[8]; {
