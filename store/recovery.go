@@ -104,12 +104,15 @@ func (s *Store) recoverSome(ctx context.Context, partition int, o Office, ids []
 func afterLoss(r RunningRun, cause string) (again, rest, why string) {
 	m := r.Message
 	m.Lost++
-	if m.OnLost != job.OnLostDrop && m.Lost < MaxLost {
+	switch {
+	case r.Cancelled:
+		why = cause + " after it was asked to cancel"
+	case m.OnLost == job.OnLostDrop:
+		why = cause + "; on_lost is drop"
+	case m.Lost < MaxLost:
 		m.Attempt++
 		return m.Encode(), "", cause
-	}
-	why = cause + "; on_lost is drop"
-	if m.Lost >= MaxLost {
+	default:
 		why = fmt.Sprintf("%s; lost %d times (max_lost)", cause, m.Lost)
 	}
 	if len(m.Runs) > 1 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -280,12 +281,23 @@ const (
 	RenewCancels Renewal = "CANCEL" // kept, but somebody asked to cancel it
 )
 
+// maxRenew is how many runs one call of the script renews: Lua cannot unpack much more.
+const maxRenew = 1000
+
 // Renew keeps the leases of runs of one partition for another lease length.
 func (s *Store) Renew(ctx context.Context, partition int, lease time.Duration, held []Held) ([]Renewal, error) {
-	if len(held) == 0 {
-		return nil, nil
+	answers := make([]Renewal, 0, len(held))
+	for chunk := range slices.Chunk(held, maxRenew) {
+		some, err := s.renewSome(ctx, s.partitions[partition], lease, chunk)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, some...)
 	}
-	k := s.partitions[partition]
+	return answers, nil
+}
+
+func (s *Store) renewSome(ctx context.Context, k keys, lease time.Duration, held []Held) ([]Renewal, error) {
 	args := []any{lease.Milliseconds()}
 	for _, h := range held {
 		args = append(args, h.RunID, h.Owner)

@@ -11,9 +11,10 @@ if ARGV[7] ~= '' then
 end
 for i = 9, #ARGV do
   local m = parse(ARGV[i])
-  local id, sched = first(m)
   redis.call('XADD', KEYS[4], '*', 'm', ARGV[i])
-  event('job_submitted', m.job, id, sched, m.attempt, node, '', 'enqueued')
+  for id, sched in string.gmatch(m.runs, '([^@,]+)@(%-?%d+)@') do
+    event('job_submitted', m.job, id, sched, m.attempt, node, '', 'enqueued')
+  end
 end
 redis.call('SET', KEYS[3], ARGV[6], 'EX', ARGV[5])
 publish()

@@ -3,7 +3,8 @@
 -- then per run: slots:<slot> (string), waiting:<slot> (zset), history (list), stream (stream)
 -- ARGV[7] '1' to revoke leases that have not expired (their process is proven gone)
 -- then per run: id, owner, cause, body to send again or '' to close it as lost, body of what follows or ''
--- Returns per run RERUN | CLOSED | ALIVE (lease renewed meanwhile) | CHANGED, or {FENCED, …}.
+-- Returns per run RERUN | CLOSED | ALIVE (lease renewed meanwhile) | CHANGED (by
+-- another owner, or a request to cancel what was to be sent again), or {FENCED, …}.
 local reply, key = {}, 7
 for i = 8, #ARGV, 5 do
   local id, cause = ARGV[i], ARGV[i + 2]
@@ -13,7 +14,7 @@ for i = 8, #ARGV, 5 do
   if not h then
     redis.call('ZREM', KEYS[5], id) -- a lease of nothing
     reply[#reply + 1] = 'CHANGED'
-  elseif h.owner ~= ARGV[i + 1] then
+  elseif h.owner ~= ARGV[i + 1] or (h.cancel == '1' and ARGV[i + 3] ~= '') then
     reply[#reply + 1] = 'CHANGED'
   elseif ARGV[7] ~= '1' and score and tonumber(score) > now then
     reply[#reply + 1] = 'ALIVE'

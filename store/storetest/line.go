@@ -31,7 +31,7 @@ func lined(r *rig, edit func(*job.Job), ids ...string) (store.Entry, store.Start
 	r.send(message(e, now, "first"))
 	st, _ := r.begin(nodeA, store.Started)
 	for i := len(ids) - 1; i >= 0; i-- {
-		r.send(message(e, now+int64(i), ids[i]))
+		r.send(message(e, now+1+int64(i), ids[i]))
 		r.begin(nodeA, store.StartWaiting)
 	}
 	return e, st

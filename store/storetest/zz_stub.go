@@ -1,6 +1,4 @@
 package storetest
-var finishTests []conformance
-var leaseTests []conformance
 var reclaimTests []conformance
 var recordTests []conformance
 var lostReplyTests []conformance
