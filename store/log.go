@@ -190,6 +190,9 @@ func (s *Store) History(ctx context.Context, jobID string, limit int) ([]job.Row
 	if strings.HasPrefix(jobID, "@") {
 		where = s.partitions
 	}
+	if limit <= 0 {
+		return nil, nil
+	}
 	var rows []job.Row
 	for _, k := range where {
 		lines, err := s.reader.LRange(ctx, k.history(jobID), 0, int64(limit)-1).Result()

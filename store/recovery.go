@@ -247,7 +247,9 @@ func (s *Store) Audit(ctx context.Context, partition int, o Office) ([]string, e
 	return mended, nil
 }
 
-// Prune forgets the uids of removed jobs of which no run can exist any more.
+// Prune forgets the uids of removed jobs to which no run refers any more. executors must name
+// every executor that has a stream. While runs are in line, or there are more than a few thousand
+// runs, it forgets none.
 func (s *Store) Prune(ctx context.Context, partition int, o Office, executors []string) (int, error) {
 	k := s.partitions[partition]
 	n, err := s.reader.ZCard(ctx, k.removed()).Result()

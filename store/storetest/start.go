@@ -143,7 +143,7 @@ func startMisfireGroup(t *testing.T, open Open) {
 	_, replies := r.begin(nodeA, store.Started, store.StartMissed)
 	equal(r, "runs left", replies[0].Message.Runs, m.Runs[2:])
 	equal(r, "history", r.outcomes("j"), []string{"a missed", "b missed", "x missed", "y missed"})
-	equal(r, "events", r.kinds("b"), []job.EventKind{job.JobMissed})
+	equal(r, "events", r.kinds("b"), []job.EventKind{job.JobSubmitted, job.JobMissed})
 	equal(r, "counter", r.slot("j"), 1)
 	r.wantPlace("a")
 	r.wantPlace("c", "running")
@@ -180,7 +180,7 @@ func startFull(t *testing.T, open Open) {
 	r.begin(nodeA, store.Started, store.Started, store.StartFull)
 	equal(r, "counter", r.slot("j"), 2)
 	equal(r, "history", r.outcomes("j"), []string{"c1 max_instances", "c2 max_instances"})
-	equal(r, "events", r.kinds("c2"), []job.EventKind{job.JobMaxInstances})
+	equal(r, "events", r.kinds("c2"), []job.EventKind{job.JobSubmitted, job.JobMaxInstances})
 	r.wantPlace("c1")
 	equal(r, "lines", r.raw.scan(r.key("waiting*")), nil)
 }

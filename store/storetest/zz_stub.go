@@ -1,6 +1,4 @@
 package storetest
-var reclaimTests []conformance
-var recordTests []conformance
 var lostReplyTests []conformance
 var partitionTests []conformance
 var modelTests []conformance

@@ -1,0 +1,224 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+var reclaimTests = []conformance{
+	{"reclaim: moves what was fetched and never started, attempts unchanged", reclaimMoves},
+	{"reclaim: leaves what is not idle long enough", reclaimIdle},
+	{"reclaim: deletes a consumer only with nothing pending", reclaimDrops},
+	{"consumers: lists them, and says nothing of streams without a group", consumersLists},
+	{"group: destroyed and made again at the beginning loses nothing", groupDestroyed},
+	{"promote: only what is due", promoteDue},
+	{"prune: keeps uids that runs still refer to", pruneKeeps},
+	{"prune: a run put back into a stream after its job was removed keeps the uid", pruneMoved},
+}
+
+func consumer(name string) store.ConsumerInfo { return store.ConsumerInfo{Executor: executor, Name: name} }
+
+func (r *rig) reclaim(name string, idle time.Duration, drop bool) int {
+	r.Helper()
+	n, err := r.s.Reclaim(r.ctx, 0, r.office, consumer(name), idle, drop)
+	r.must(err)
+	return n
+}
+
+func reclaimMoves(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 9 })
+	now := r.now()
+	m := message(e, now, "a1", "a2")
+	m.Attempt, m.Lost = 2, 1
+	r.send(m, message(e, now, "b"))
+	pair := r.fetch(nodeA)
+	pair.Return, pair.Run = pair.Run, nil
+	r.start(pair)
+	r.send(message(e, now, "c"))
+	old := r.fetch(nodeA)
+	equal(r, "moved", r.reclaim(nodeA, 0, false), 2)
+	equal(r, "the old consumer's start", verdicts(r.start(old)), []store.Verdict{store.StartGone, store.StartGone, store.StartGone})
+	equal(r, "moved again", r.reclaim(nodeA, 0, false), 0)
+	_, replies := r.begin(nodeB, store.Started, store.Started, store.Started)
+	equal(r, "message", replies[0].Message, m)
+	equal(r, "counter", r.slot("j"), 3)
+	equal(r, "pending", len(r.pending(nodeA)), 0)
+}
+
+func reclaimIdle(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	r.send(message(e, r.now(), "run"))
+	st := r.fetch(nodeA)
+	equal(r, "moved", r.reclaim(nodeA, time.Hour, true), 0)
+	equal(r, "the consumer is there", len(r.consumers()), 1)
+	equal(r, "its start", verdicts(r.start(st)), []store.Verdict{store.Started})
+}
+
+func (r *rig) consumers() []string {
+	r.Helper()
+	all, err := r.s.Consumers(r.ctx, 0, []string{executor, "nobody"})
+	r.must(err)
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+func reclaimDrops(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 1000 })
+	var all []store.Message
+	for range 130 {
+		all = append(all, message(e, r.now()))
+	}
+	r.send(all...)
+	r.fetch(nodeA)
+	equal(r, "first", r.reclaim(nodeA, 0, true), 100)
+	equal(r, "consumers", r.consumers(), []string{nodeA})
+	equal(r, "second", r.reclaim(nodeA, 0, true), 30)
+	equal(r, "consumers", r.consumers(), nil)
+	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 130)
+	equal(r, "fetched by another", len(r.fetch(nodeB).Run), 130)
+}
+
+func consumersLists(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	r.send(message(e, r.now(), "run"))
+	r.fetch(nodeA)
+	r.raw.do("XADD", r.key("stream:raw"), "*", "m", "N\tx")
+	all, err := r.s.Consumers(r.ctx, 0, []string{executor, "raw", "nobody"})
+	r.must(err)
+	equal(r, "consumers", len(all), 1)
+	equal(r, "pending", all[0].Pending, 1)
+	equal(r, "executor and name", [2]string{all[0].Executor, all[0].Name}, [2]string{executor, nodeA})
+}
+
+func groupDestroyed(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 9 })
+	now := r.now()
+	r.send(message(e, now, "done"))
+	st, replies := r.begin(nodeA, store.Started)
+	r.finish(finishOf(st.Owner, replies[0].Message, job.Executed))
+	r.send(message(e, now, "fetched"))
+	held := r.fetch(nodeA)
+	r.send(message(e, now, "unread"))
+	r.raw.do("XGROUP", "DESTROY", r.key("stream:default"), "nodes")
+	if _, err := r.s.Start(r.ctx, held); err == nil {
+		t.Error("start without a group did not fail")
+	}
+	r.wantPlace("fetched", "stream:default")
+	got, err := r.s.Fetch(r.ctx, 0, executor, nodeA, 10, 0)
+	r.must(err)
+	equal(r, "while the group is made", len(got), 0)
+	equal(r, "the old start", verdicts(r.start(held)), []store.Verdict{store.StartGone})
+	back, _ := r.begin(nodeB, store.Started, store.Started)
+	equal(r, "first", back.Run[0].Message.Runs[0].ID, "fetched")
+	equal(r, "history", r.outcomes("j"), []string{"done executed"})
+}
+
+func promoteDue(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	for i, id := range []string{"due", "later"} {
+		m := message(e, r.now(), id)
+		r.raw.do("HSET", r.key("delayed_runs"), id, m.Encode())
+		r.raw.do("ZADD", r.key("delayed"), r.now()-1+int64(i)*60_000, id)
+	}
+	// The leader's clock runs ahead; Redis judges.
+	_, err := r.s.PromoteDelayed(r.ctx, 0, r.office, r.now()+3_600_000, 10)
+	r.must(err)
+	r.wantPlace("due", "stream:default")
+	r.wantPlace("later", "delayed")
+	_, err = r.s.PromoteDelayed(r.ctx, 0, r.office, r.now(), 10)
+	r.must(err)
+	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1)
+}
+
+// removedLongAgo removes the job and writes the time of it back by an hour.
+func removedLongAgo(r *rig, e store.Entry) {
+	r.Helper()
+	_, err := r.s.Remove(r.ctx, unique("op"), e.Job.ID)
+	r.must(err)
+	r.raw.do("ZADD", r.key("removed"), "XX", r.now()-3_600_000, e.UID)
+}
+
+func (r *rig) prune() int {
+	r.Helper()
+	n, err := r.s.Prune(r.ctx, 0, r.office, []string{executor})
+	r.must(err)
+	return n
+}
+
+func pruneKeeps(t *testing.T, open Open) {
+	r := newRig(t, open)
+	running, delayed := r.add("running"), r.add("delayed")
+	gone := r.add("gone")
+	waiting := r.add("waiting", func(j *job.Job) { j.Key, j.Overlap = "running", job.OverlapQueue })
+	m := message(running, r.now())
+	r.send(m)
+	st, _ := r.begin(nodeA, store.Started)
+	r.send(message(waiting, r.now(), "w"))
+	r.begin(nodeA, store.StartWaiting)
+	backoff := message(delayed, r.now(), "d")
+	r.send(backoff)
+	late := r.fetch(nodeA)
+	r.must(r.s.Postpone(r.ctx, late.Consumer, late.Entries[0], 0, []store.Message{backoff}, nil))
+	for _, e := range []store.Entry{running, delayed, gone} {
+		removedLongAgo(r, e)
+	}
+	equal(r, "with somebody in line", r.prune(), 0)
+	_, err := r.s.Remove(r.ctx, "op", "waiting")
+	r.must(err)
+	r.raw.do("DEL", r.key("waiting:running"), r.key("waiting_runs:running"), r.key("waiting"))
+	equal(r, "forgotten: those of which nothing is left", r.prune(), 2)
+	equal(r, "kept", r.raw.number("ZCARD", r.key("removed")), 2)
+	r.finish(finishOf(st.Owner, m, job.Executed))
+	_, err = r.s.PromoteDelayed(r.ctx, 0, r.office, r.now(), 10)
+	r.must(err)
+	equal(r, "forgotten", r.prune(), 2)
+	equal(r, "history", r.outcomes("delayed"), []string{"d cancelled"})
+	equal(r, "kept", r.raw.number("ZCARD", r.key("removed")), 0)
+}
+
+func pruneMoved(t *testing.T, open Open) {
+	moves := []struct {
+		name string
+		move func(r *rig, st store.Start)
+	}{
+		{"given back", func(r *rig, st store.Start) {
+			st.Return, st.Run = st.Run, nil
+			r.start(st)
+		}},
+		{"reclaimed", func(r *rig, _ store.Start) { r.reclaim(nodeA, 0, false) }},
+		{"lost", func(r *rig, st store.Start) {
+			r.start(st)
+			r.expire("run")
+			r.recoverExpired()
+		}},
+	}
+	for _, c := range moves {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, open)
+			e := r.add("j")
+			r.send(message(e, r.now(), "run"))
+			st := r.fetch(nodeA)
+			if c.name != "lost" {
+				removedLongAgo(r, e)
+				c.move(r, st)
+			} else {
+				c.move(r, st)
+				removedLongAgo(r, e)
+			}
+			equal(r, "forgotten", r.prune(), 0)
+			r.begin(nodeB, store.StartRemoved)
+		})
+	}
+}

@@ -1,0 +1,238 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+var recordTests = []conformance{
+	{"history: capped, newest first", historyCapped},
+	{"history: a life once the job is gone, also for rows that arrive later", historyLives},
+	{"history: of ad-hoc runs is gathered from all partitions", historyAdHoc},
+	{"events: submitted before started before outcome, in every order of calls", eventsOrdered},
+	{"events: the cursor goes on where it stopped", eventsCursor},
+	{"events: the log is capped", eventsCapped},
+	{"note: appends what it is given", noteAppends},
+	{"registry: names stay, and unknown ones are refused with a remedy", registryKnows},
+	{"wakes: tells the next time of every change", wakesTell},
+	{"writable: leaves nothing behind", writableClean},
+}
+
+func historyCapped(t *testing.T, open Open) {
+	r := newRig(t, open, func(c *store.Config) { c.HistoryLimit = 3 })
+	r.add("j")
+	e, err := r.s.Get(r.ctx, "j")
+	r.must(err)
+	var want []string
+	for i, id := range []string{"a", "b", "c", "d", "e"} {
+		m := message(e, r.now(), id)
+		r.send(m)
+		st, _ := r.begin(nodeA, store.Started)
+		r.finish(finishOf(st.Owner, m, job.Executed))
+		if i > 1 {
+			want = append(want, id+" executed")
+		}
+	}
+	equal(r, "history", r.outcomes("j"), want)
+	rows, err := r.s.History(r.ctx, "j", 1)
+	r.must(err)
+	equal(r, "newest", []any{len(rows), rows[0].RunID}, []any{1, "e"})
+	for _, limit := range []int{0, -1, -100} {
+		rows, err = r.s.History(r.ctx, "j", limit)
+		r.must(err)
+		equal(r, "rows", len(rows), 0)
+	}
+	rows, err = r.s.History(r.ctx, "nobody", 5)
+	r.must(err)
+	equal(r, "rows of nobody", len(rows), 0)
+}
+
+func historyLives(t *testing.T, open Open) {
+	r := newRig(t, open, func(c *store.Config) { c.HistoryTTL = time.Hour })
+	_, owner, m := started(r, "j")
+	_, err := r.s.Remove(r.ctx, "op", "j")
+	r.must(err)
+	equal(r, "no history yet", r.raw.number("EXISTS", r.key("history:j")), 0)
+	r.finish(finishOf(owner, m, job.Executed))
+	ttl := r.raw.number("TTL", r.key("history:j"))
+	equal(r, "an hour", ttl > 3590 && ttl <= 3600, true)
+	r.add("j")
+	equal(r, "added again", r.raw.number("TTL", r.key("history:j")), -1)
+	_, err = r.s.Remove(r.ctx, "op2", "j")
+	r.must(err)
+	equal(r, "removed again", r.raw.number("TTL", r.key("history:j")) > 3590, true)
+	equal(r, "history", len(r.outcomes("j")), 1)
+}
+
+func adHoc(id string) store.Message {
+	return store.Message{Attempt: 1, Grace: job.GraceNone, JobID: "@t", Executor: executor, Task: "t",
+		Runs: []store.MessageRun{{ID: id, Scheduled: 1000, Due: 1000}}}
+}
+
+func historyAdHoc(t *testing.T, open Open) {
+	r := newRig(t, open, func(c *store.Config) { c.Partitions = 3 })
+	for p := range 3 {
+		m := adHoc(unique("run"))
+		_, err := r.s.Enqueue(r.ctx, p, unique("op"), "x", time.Hour, "", "", []store.Message{m})
+		r.must(err)
+		st := r.fetchFrom(p, executor, nodeA)
+		equal(r, "verdict", verdicts(r.start(st)), []store.Verdict{store.Started})
+		_, err = r.s.Finish(r.ctx, p, lease, []store.Finish{finishOf(st.Owner, m, job.Executed)})
+		r.must(err)
+		equal(r, "TTL", r.raw.number("TTL", r.keyIn(p, "history:@t")), -1)
+	}
+	rows, err := r.s.History(r.ctx, "@t", 10)
+	r.must(err)
+	equal(r, "rows", len(rows), 3)
+	for i := range rows[1:] {
+		equal(r, "newest first", rows[i].Finished.Before(rows[i+1].Finished), false)
+	}
+	rows, err = r.s.History(r.ctx, "@t", 2)
+	r.must(err)
+	equal(r, "limited", len(rows), 2)
+}
+
+func eventsOrdered(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 100 })
+	var all []store.Message
+	for range 20 {
+		all = append(all, message(e, e.RunTime))
+	}
+	equal(r, "dispatch", r.dispatch(advance(e, all...)), []store.Dispatched{store.DispatchOK})
+	st, replies := r.begin(nodeA, repeat(store.Started, 20)...)
+	var done []store.Finish
+	for _, reply := range replies {
+		done = append(done, finishOf(st.Owner, reply.Message, job.Executed))
+	}
+	r.finish(done...)
+	for _, m := range all {
+		equal(r, "events", r.kinds(m.Runs[0].ID), []job.EventKind{job.JobSubmitted, job.JobStarted, job.JobExecuted})
+	}
+	for _, ev := range r.events() {
+		if ev.RunID == all[0].Runs[0].ID {
+			equal(r, "scheduled time", ev.ScheduledTime, at(e.RunTime))
+			equal(r, "attempt and store", []any{ev.Attempt, ev.Store}, []any{1, r.s.Name()})
+		}
+	}
+}
+
+func repeat[T any](v T, n int) []T {
+	all := make([]T, n)
+	for i := range all {
+		all[i] = v
+	}
+	return all
+}
+
+func eventsCursor(t *testing.T, open Open) {
+	r := newRig(t, open, func(c *store.Config) { c.Partitions = 2 })
+	end, err := r.s.EventsEnd(r.ctx)
+	r.must(err)
+	none, same, err := r.s.Events(r.ctx, end, 0)
+	r.must(err)
+	equal(r, "after the end", []any{len(none), same}, []any{0, end})
+	for p := range 2 {
+		r.must(r.s.Note(r.ctx, p, job.Event{Kind: job.NodeJoined, Node: "n"}))
+	}
+	some, next, err := r.s.Events(r.ctx, end, time.Second)
+	r.must(err)
+	equal(r, "events", len(some), 2)
+	none, _, err = r.s.Events(r.ctx, next, 0)
+	r.must(err)
+	equal(r, "events", len(none), 0)
+	all, _, err := r.s.Events(r.ctx, nil, 0)
+	r.must(err)
+	equal(r, "from the beginning", len(all), 4)
+}
+
+func eventsCapped(t *testing.T, open Open) {
+	r := newRig(t, open, func(c *store.Config) { c.EventLimit = 10 })
+	for range 500 {
+		r.must(r.s.Note(r.ctx, 0, job.Event{Kind: job.NodeJoined}))
+	}
+	if n := r.raw.number("XLEN", r.key("events")); n < 10 || n > 300 {
+		t.Errorf("%d entries are kept, about 10 were asked for", n)
+	}
+}
+
+func noteAppends(t *testing.T, open Open) {
+	r := newRig(t, open)
+	want := job.Event{Kind: job.NodeLost, Store: r.s.Name(), JobID: "j", RunID: "r", ScheduledTime: at(5), Attempt: 2,
+		Node: "n", Term: 9, Cause: "a b ⏎ c"}
+	sent := want
+	sent.Cause = "a\tb\nc"
+	r.must(r.s.Note(r.ctx, 0, sent, sent))
+	events := r.events()
+	got := events[len(events)-2:]
+	equal(r, "has a time", got[0].Time.IsZero(), false)
+	got[0].Time, got[1].Time = time.Time{}, time.Time{}
+	equal(r, "events", got, []job.Event{want, want})
+}
+
+func registryKnows(t *testing.T, open Open) {
+	r := newRig(t, open, func(c *store.Config) { c.Partitions = 2 })
+	r.must(r.s.Register(r.ctx, []string{"b", "a"}, []string{"task"}))
+	r.must(r.s.Register(r.ctx, []string{"a"}, nil))
+	r.must(r.s.Register(r.ctx, nil, nil))
+	reg, err := r.s.Registry(r.ctx)
+	r.must(err)
+	equal(r, "registry", reg, store.Registry{Executors: []string{"a", "b"}, Tasks: []string{"task"}})
+	r.must(reg.Knows("a", "task"))
+	r.wantErr(reg.Knows("c", "task"), store.ErrUnknownExecutor)
+	r.wantErr(reg.Knows("a", "other"), store.ErrUnknownTask)
+	for p := range 2 {
+		equal(r, "group", len(r.raw.do("XINFO", "GROUPS", r.keyIn(p, "stream:b")).([]any)), 1)
+	}
+	n, err := r.s.StreamLength(r.ctx, "a")
+	r.must(err)
+	equal(r, "length", n, 0)
+}
+
+func wakesTell(t *testing.T, open Open) {
+	r := newRig(t, open)
+	heard, done := make(chan string, 100), make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = r.s.Wakes(r.ctx, func(_ int, what string) { heard <- what })
+	}()
+	hear := func() string {
+		t.Helper()
+		select {
+		case what := <-heard:
+			return what
+		case <-r.ctx.Done():
+			t.Fatal("nothing was heard")
+			return ""
+		}
+	}
+	equal(r, "first", hear(), "subscribed")
+	e := r.entry("j")
+	e.RunTime = 12345
+	r.must(r.s.Add(r.ctx, "op", e))
+	equal(r, "add", hear(), "12345")
+	changed := e
+	changed.RunTime = 23456
+	r.must(r.s.Update(r.ctx, "op2", e, changed, job.JobModified, ""))
+	equal(r, "update", hear(), "23456")
+	r.must(r.s.Pause(r.ctx, true, ""))
+	equal(r, "pause", hear(), "")
+	r.raw.do("DEL", r.key("paused"))
+	_, _, m := started(r, "k")
+	hear()
+	r.must(r.s.Cancel(r.ctx, m.Runs[0].ID))
+	equal(r, "cancel", hear(), "cancel")
+	r.s.Close()
+	<-done
+}
+
+func writableClean(t *testing.T, open Open) {
+	r := newRig(t, open, func(c *store.Config) { c.Partitions = 2 })
+	r.must(r.s.Writable(r.ctx, "n"))
+	for p := range 2 {
+		equal(r, "registry", r.raw.number("HLEN", r.keyIn(p, "registry")), 0)
+	}
+}
