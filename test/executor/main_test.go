@@ -71,7 +71,7 @@ func newBench(t *testing.T, partitions int) *bench {
 
 func newBenchAt(t *testing.T, at *devstack.Redis, partitions int) *bench {
 	t.Helper()
-	ns := strings.ToLower(t.Name())
+	ns := strings.ToLower(t.Name()) + "-" + uuid.NewString()
 	s, err := store.Open(t.Context(), store.Config{
 		URL: at.URL(), Namespace: ns, Node: "n1", Create: true, Partitions: partitions,
 	})

@@ -1,0 +1,212 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+func TestReaderFetchesNoMoreThanThereIsRoomFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, let := newFake(), make(chan struct{})
+		r := f.run(t, 3, func(context.Context, job.Run) (any, error) { <-let; return nil, nil })
+		synctest.Wait()
+		f.entries <- []store.Fetched{entry("a")}
+		synctest.Wait()
+		f.entries <- []store.Fetched{entry("b"), entry("c")}
+		pass(time.Hour) // full: not a single call until there is room
+		calls := slices.DeleteFunc(f.take(), func(c string) bool { return c[:5] == "renew" })
+		want := []string{"pending 3", "fetch 3", "start 1+0", "fetch 2", "start 2+0"}
+		if diff := cmp.Diff(want, calls); diff != "" {
+			t.Error(diff)
+		}
+		let <- struct{}{}
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"finish 1", "fetch 1"}, sortedCalls(f.take())); diff != "" {
+			t.Error(diff)
+		}
+		close(let)
+		r.shut()
+	})
+}
+
+func sortedCalls(calls []string) []string {
+	slices.SortFunc(calls, func(a, b string) int { return -compare(a, b) })
+	return calls
+}
+
+func compare(a, b string) int {
+	if a < b {
+		return -1
+	}
+	return 1
+}
+
+func TestWhatExceedsTheRoomGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, causes := newFake(), make(chan error, 10)
+		f.entries <- []store.Fetched{entry("a"), entry("b"), entry("c")}
+		r := f.run(t, 2, untilEnd(causes))
+		defer r.shut()
+		synctest.Wait()
+		if calls := f.take(); !slices.Contains(calls, "start 2+1") {
+			t.Errorf("calls were %q", calls)
+		}
+		if r.pool.Busy() != 2 {
+			t.Errorf("%d run", r.pool.Busy())
+		}
+	})
+}
+
+func TestReaderReadsItsPendingListAfterAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.fetch = func(n int) error {
+			if n <= 3 {
+				return errDown
+			}
+			return nil
+		}
+		begin := time.Now()
+		r := f.run(t, 1, nothing)
+		defer r.shut()
+		pass(firstPause*3 + 1)
+		want := []string{"pending 1", "fetch 1", "pending 1", "fetch 1", "pending 1", "fetch 1"}
+		if diff := cmp.Diff(want, f.take()[:6]); diff != "" {
+			t.Error(diff)
+		}
+		<-r.pool.Ready()
+		if time.Since(begin) == 0 {
+			t.Error("it did not pause")
+		}
+	})
+}
+
+func TestUnknownStartIsAskedAgainWithTheSameOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		var owners []string
+		f.start = func(n int, st store.Start) ([]store.StartReply, error) {
+			owners = append(owners, st.Owner)
+			if n < 3 {
+				return nil, errDown
+			}
+			return startAll(st), nil
+		}
+		f.entries <- []store.Fetched{entry("a")}
+		r := f.run(t, 1, nothing)
+		defer r.shut()
+		pass(time.Second)
+		if len(owners) != 3 || owners[0] != owners[2] {
+			t.Errorf("owners were %q", owners)
+		}
+		if diff := cmp.Diff([]string{"a executed"}, f.outcomes()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestReadyAlthoughOtherPartitionsTakeAllRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		var r *rig
+		first := make(chan struct{})
+		f.pending = func(n int) ([]store.Fetched, error) {
+			if n == 1 {
+				<-first
+				r.pool.slots.take(1) // as another partition does
+				return nil, errDown
+			}
+			return nil, nil
+		}
+		r = f.run(t, 1, nothing)
+		defer r.shut()
+		close(first)
+		pass(time.Minute)
+		select {
+		case <-r.pool.Ready():
+		default:
+			t.Error("not ready")
+		}
+		r.pool.slots.give(1)
+	})
+}
+
+func TestHandlerThatExitsItsGoroutineFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.entries <- []store.Fetched{entry("a")}
+		r := f.run(t, 1, func(context.Context, job.Run) (any, error) { runtime.Goexit(); return nil, nil })
+		defer r.shut()
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"a error"}, f.outcomes()); diff != "" {
+			t.Error(diff)
+		}
+		if r.pool.Busy() != 0 || r.pool.slots.none() {
+			t.Error("the place is not free again")
+		}
+	})
+}
+
+func TestDrainEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, causes := newFake(), make(chan error, 1)
+		f.entries <- []store.Fetched{entry("a", "b")}
+		r := f.run(t, 1, untilEnd(causes))
+		synctest.Wait()
+		r.stop()
+		pass(time.Minute)
+		select {
+		case <-r.ended:
+			t.Fatal("it did not wait for its handler")
+		default:
+		}
+		r.force()
+		if cause := <-causes; !errors.Is(cause, ErrShutdown) {
+			t.Errorf("cause is %v", cause)
+		}
+		<-r.ended
+		if diff := cmp.Diff([]string{"a cancelled again"}, f.outcomes()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestFollowerAfterAForcedShutdownGoesBackUnrun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, ran := newFake(), 0
+		f.finish = func(n int, done []store.Finish) ([]store.FinishReply, error) {
+			if n == 1 {
+				time.Sleep(time.Second) // the shutdown is forced meanwhile
+			}
+			return []store.FinishReply{{Next: done[0].Next}}, nil
+		}
+		f.entries <- []store.Fetched{entry("a", "b")}
+		r := f.run(t, 1, func(context.Context, job.Run) (any, error) { ran++; return nil, nil })
+		synctest.Wait()
+		r.shut()
+		if diff := cmp.Diff([]string{"a executed", "b cancelled again"}, f.outcomes()); diff != "" || ran != 1 {
+			t.Errorf("%d ran\n%s", ran, diff)
+		}
+	})
+}
+
+func TestRunTwiceIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newFake().run(t, 1, nothing)
+		synctest.Wait()
+		if err := r.pool.Run(t.Context(), t.Context()); err == nil {
+			t.Error("it ran twice")
+		}
+		r.shut()
+	})
+}
