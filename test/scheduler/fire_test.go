@@ -2,8 +2,10 @@ package scheduler_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,35 +180,46 @@ func TestLongBacklogOfAllGoesOnWhenItsRunsHaveEnded(t *testing.T) {
 	s.eventually("the job is finished", func() bool { return !s.exists("a") })
 }
 
+// More jobs than one call takes, with more bytes than one call carries.
 func TestManyJobsAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newStand(t, 2)
-	const jobs = 1300
-	due := s.now() + 300
-	per := map[int]int{}
+	s := newStand(t, 1)
+	const jobs = 700
+	args, err := json.Marshal(strings.Repeat("x", 5<<10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	due := s.now() - 1000
 	for i := range jobs {
-		id := fmt.Sprint("job", i)
-		per[s.PartitionOf(id)]++
-		s.add(id, due, 3_600_000, func(e *store.Entry) { e.Job.Args = []byte(`"` + string(make20k()) + `"`) })
+		s.add(fmt.Sprint("job", i), due, 3_600_000, func(e *store.Entry) { e.Job.Args = args })
 	}
 	s.lead(1)
 	seen := map[string]bool{}
-	for p, n := range per {
-		for len(seen) < n || p > 0 && len(seen) < jobs {
-			for _, m := range s.fetch(p, "n/1", 1) {
-				if seen[m.JobID] {
-					t.Fatalf("%s was dispatched twice", m.JobID)
-				}
-				seen[m.JobID] = true
-			}
+	for _, m := range s.fetch(0, "n/1", jobs) {
+		if seen[m.JobID] {
+			t.Fatalf("%s was dispatched twice", m.JobID)
 		}
+		seen[m.JobID] = true
 	}
 }
 
-func make20k() []byte {
-	b := make([]byte, 20<<10)
-	for i := range b {
-		b[i] = 'x'
+// Partitions have a loop each, and a wake of one partition wakes that one.
+func TestPartitions(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, 3)
+	s.lead(1)
+	per := map[int]int{}
+	for i := range 30 {
+		id := fmt.Sprint("job", i)
+		per[s.PartitionOf(id)]++
+		s.add(id, s.now()+20, 3_600_000)
 	}
-	return b
+	if len(per) != 3 {
+		t.Fatalf("jobs per partition: %v", per)
+	}
+	for p, n := range per {
+		if got := s.fetch(p, "n/1", n); len(got) != n {
+			t.Errorf("partition %d fired %d jobs, want %d", p, len(got), n)
+		}
+	}
 }

@@ -134,7 +134,7 @@ func TestPausedSchedulerDispatchesNothing(t *testing.T) {
 	s.add("a", s.now(), 3_600_000, once)
 	retry := delayed.Message
 	retry.Attempt = 2
-	_, err := s.Finish(t.Context(), 0, lease, []store.Finish{{
+	_, err := s.Finish(t.Context(), 0, time.Minute, []store.Finish{{
 		Held: store.Held{RunID: delayed.Runs[0].ID, Owner: owner}, Message: delayed.Message, Outcome: job.Failed,
 		Retry: &retry, RetryIn: time.Millisecond,
 	}})

@@ -12,6 +12,7 @@ import (
 func TestLostRunIsSentAgain(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 1)
+	s.lease = lease
 	s.add("a", s.now(), 3_600_000, once)
 	s.lead(1)
 	m := s.fetch(0, "n/1", 1)[0]
@@ -32,6 +33,7 @@ func TestLostRunIsSentAgain(t *testing.T) {
 func TestLostRunIsDropped(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 1)
+	s.lease = lease
 	s.add("a", s.now(), 3_600_000, once, func(e *store.Entry) { e.Job.OnLost = job.OnLostDrop })
 	s.lead(1)
 	s.start("n/1", s.fetch(0, "n/1", 1)[0], lease)
@@ -47,6 +49,7 @@ func TestLostRunIsDropped(t *testing.T) {
 func TestRunThatKillsItsNodes(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 1)
+	s.lease = lease
 	s.add("a", s.now(), 3_600_000, once)
 	s.lead(1)
 	for attempt := 1; attempt <= store.MaxLost; attempt++ {
@@ -68,6 +71,7 @@ func TestRunThatKillsItsNodes(t *testing.T) {
 func TestRenewedRunStays(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 1)
+	s.lease = lease
 	s.add("a", s.now(), 3_600_000, once)
 	s.lead(1)
 	m := s.fetch(0, "n/1", 1)[0]
@@ -84,6 +88,7 @@ func TestRenewedRunStays(t *testing.T) {
 func TestGoneConsumerIsReclaimedAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 1)
+	s.lease = lease
 	due := s.now()
 	for i := range 150 {
 		s.add(fmt.Sprint("a", i), due, 3_600_000, once)
@@ -105,6 +110,7 @@ func TestGoneConsumerIsReclaimedAtOnce(t *testing.T) {
 func TestIdleEntriesAreReclaimedFromTheLiving(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 1)
+	s.lease = lease
 	s.add("a", s.now(), 3_600_000, once)
 	s.lead(1, "alive/1", "alive/2")
 	m := s.fetch(0, "alive/1", 1)[0]
@@ -117,6 +123,7 @@ func TestIdleEntriesAreReclaimedFromTheLiving(t *testing.T) {
 func TestNobodyIsGoneWhenMembersAreUnknown(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 1)
+	s.lease = lease
 	s.add("a", s.now(), 3_600_000, once)
 	s.lead(1)
 	s.fetch(0, "stranger/1", 1)
@@ -130,8 +137,11 @@ func TestNobodyIsGoneWhenMembersAreUnknown(t *testing.T) {
 func TestLineMovesOn(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 1)
+	s.lease = lease
 	due := s.now()
-	s.add("a", due, 3_600_000, func(e *store.Entry) { e.Job.Overlap, e.Job.Coalesce, e.Job.MaxRuns = job.OverlapQueue, job.CoalesceAll, 1 })
+	s.add("a", due, 3_600_000, func(e *store.Entry) {
+		e.Job.Overlap, e.Job.Coalesce, e.Job.MaxRuns = job.OverlapQueue, job.CoalesceAll, 1
+	})
 	s.lead(1, "n/1")
 	m := s.fetch(0, "n/1", 1)[0]
 	owner := s.start("n/1", m, time.Minute)

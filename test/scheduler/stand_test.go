@@ -26,7 +26,7 @@ import (
 const (
 	patience = 10 * time.Second // of a test, until something is taken not to happen
 	lookAt   = 2 * time.Millisecond
-	lease    = 300 * time.Millisecond
+	lease    = 300 * time.Millisecond // where losing it is what is tested
 )
 
 var shared *devstack.Redis
@@ -62,6 +62,7 @@ type stand struct {
 	*store.Store
 	raw   *redis.Client
 	space string
+	lease time.Duration // of the loop; long, so that nothing is recovered by surprise
 
 	mu   sync.Mutex
 	seen scheduler.Observation // sums
@@ -69,7 +70,7 @@ type stand struct {
 
 func newStand(t *testing.T, partitions int) *stand {
 	t.Helper()
-	s := &stand{T: t, space: fmt.Sprintf("t%d", spaces.Add(1))}
+	s := &stand{T: t, lease: time.Minute, space: fmt.Sprintf("t%d", spaces.Add(1))}
 	var err error
 	s.Store, err = store.Open(t.Context(), store.Config{
 		URL: shared.URL(), Namespace: s.space, Node: "test", Create: true, Partitions: partitions,
@@ -95,7 +96,7 @@ func office(term int64) store.Office { return store.Office{Epoch: "e", Term: ter
 // lead runs a loop until stop is called, which returns its error; the test's end stops it too.
 func (s *stand) lead(term int64, members ...string) (stop func() error) {
 	s.Helper()
-	cfg := scheduler.Config{Store: s.Store, Node: "leader", Lease: lease, Observe: s.observe}
+	cfg := scheduler.Config{Store: s.Store, Node: "leader", Lease: s.lease, Observe: s.observe}
 	if members != nil {
 		living := map[string]bool{}
 		for _, m := range members {
@@ -227,7 +228,7 @@ func (s *stand) finish(owner string, t taken) {
 	if len(t.Runs) > 1 {
 		s.Fatal("finish is for messages of one run")
 	}
-	if replies, err := s.Finish(s.Context(), 0, lease, []store.Finish{f}); err != nil || replies[0].Refused {
+	if replies, err := s.Finish(s.Context(), 0, time.Minute, []store.Finish{f}); err != nil || replies[0].Refused {
 		s.Fatalf("finish: %+v, error %v", replies, err)
 	}
 }
