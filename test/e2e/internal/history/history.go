@@ -1,0 +1,120 @@
+package history
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+)
+
+// History is the evidence of one test. The zero value is the history in which nothing happened.
+type History struct {
+	Name        string       `json:"name"`
+	Seed        uint64       `json:"seed"`
+	Jobs        []Job        `json:"jobs"`
+	Executions  []Execution  `json:"executions"` // in order of arrival
+	Faults      []Fault      `json:"faults"`     // in order of time
+	Terms       []Term       `json:"terms"`      // in the order etcd told them
+	Submissions []Submission `json:"submissions"`
+	Outcomes    []Outcome    `json:"outcomes"`
+	Pause       Pause        `json:"pause"`
+}
+
+// Job is a job as it was defined: due at First and every interval after it. Every zero means once.
+type Job struct {
+	ID    string        `json:"id"`
+	First time.Time     `json:"first"`
+	Every time.Duration `json:"every_ns"`
+}
+
+// Execution is one attempt of a run as the receiver of its request saw it.
+type Execution struct {
+	RunID     string    `json:"run_id"`
+	JobID     string    `json:"job_id"`
+	Scheduled time.Time `json:"scheduled"`
+	Attempt   int       `json:"attempt"`
+	Node      string    `json:"node,omitempty"` // the process that held the connection, if it could be told
+	Arrived   time.Time `json:"arrived"`
+	Ended     time.Time `json:"ended,omitzero"` // of the answer, or of the connection; zero while neither
+	Answered  bool      `json:"answered"`       // the receiver answered while the connection lived
+}
+
+// FaultKind says what was done to a node.
+type FaultKind string
+
+// The faults.
+const (
+	Killed    FaultKind = "kill" // SIGKILL
+	Told      FaultKind = "term" // SIGTERM: no excuse for a rerun
+	Suspended FaultKind = "stop" // SIGSTOP from At, SIGCONT at Until
+)
+
+// Fault is something that was done to a node at a time.
+type Fault struct {
+	Kind  FaultKind `json:"kind"`
+	Node  string    `json:"node"`
+	At    time.Time `json:"at"`             // just before it was done
+	Until time.Time `json:"until,omitzero"` // of Suspended
+	Term  int64     `json:"term,omitempty"` // the term the node held; 0 = it did not lead
+}
+
+// Term is one node's time in office as the election keys in etcd tell it.
+type Term struct {
+	Term int64     `json:"term"`
+	Node string    `json:"node"`
+	Seen time.Time `json:"seen"`
+}
+
+// Submission is one entry of the cluster's own event log: a run that was dispatched. It is the only
+// evidence that comes from Carillon's scripts, and serves as a cross-check.
+type Submission struct {
+	RunID string `json:"run_id"`
+	Node  string `json:"node"`
+	Term  int64  `json:"term"`
+}
+
+// Outcome is a row that the store's history holds in the end.
+type Outcome struct {
+	JobID     string    `json:"job_id"`
+	RunID     string    `json:"run_id"`
+	Scheduled time.Time `json:"scheduled"`
+	Outcome   string    `json:"outcome"`
+	Attempt   int       `json:"attempt"`
+	Node      string    `json:"node"`
+}
+
+// Pause is when the schedule was stopped. What was due less than Settle before Asked, or between
+// Asked and Done, may have run; what is due after Done must not. The zero value is no pause: then
+// nothing due after the last arrival less Settle is demanded.
+type Pause struct {
+	Asked time.Time `json:"asked,omitzero"`
+	Done  time.Time `json:"done,omitzero"`
+}
+
+// Settle is how long before a pause a due time stops being demanded.
+const Settle = time.Second
+
+// Write stores the history as indented JSON.
+func (h History) Write(path string) error {
+	text, err := json.MarshalIndent(h, "", " ")
+	if err != nil {
+		return fmt.Errorf("history: encode: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		return fmt.Errorf("history: write: %w", err)
+	}
+	return nil
+}
+
+// Read returns a history that Write stored.
+func Read(path string) (History, error) {
+	var h History
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return h, fmt.Errorf("history: read: %w", err)
+	}
+	if err := json.Unmarshal(text, &h); err != nil {
+		return h, fmt.Errorf("history: read: %s: %w", path, err)
+	}
+	return h, nil
+}
