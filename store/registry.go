@@ -45,7 +45,8 @@ func (s *Store) Register(ctx context.Context, executors, tasks []string) error {
 		if len(fields) == 0 {
 			continue
 		}
-		if err := s.writer.HSet(ctx, k.registry(), fields...).Err(); err != nil {
+		// The reader resends after a lost reply, which these writes bear.
+		if err := s.reader.HSet(ctx, k.registry(), fields...).Err(); err != nil {
 			return s.explain("register", err)
 		}
 	}
@@ -98,7 +99,7 @@ const group = "nodes"
 // EnsureGroup creates the consumer group of an executor's stream at its beginning, if it is
 // missing: entries that an earlier group had and did not finish come again, and start decides.
 func (s *Store) EnsureGroup(ctx context.Context, partition int, executor string) error {
-	err := s.writer.XGroupCreateMkStream(ctx, s.partitions[partition].stream(executor), group, "0").Err()
+	err := s.reader.XGroupCreateMkStream(ctx, s.partitions[partition].stream(executor), group, "0").Err()
 	if err != nil && !redis.HasErrorPrefix(err, "BUSYGROUP") {
 		return s.explain("create group", err)
 	}

@@ -333,8 +333,9 @@ type FinishReply struct {
 	Next    *Message // what follows has started under the same owner, without what was missed
 }
 
-// Finish ends attempts of one partition in one call. Resending is safe; the second answer is
-// Refused then.
+// Finish ends attempts of one partition in one call. Calling it again is safe; the second answer
+// is Refused then, save that what follows in the slot is told again. When Finish itself had to
+// resend after a lost reply, it takes a refusal for the work of its first sending.
 func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, done []Finish) ([]FinishReply, error) {
 	if len(done) == 0 {
 		return nil, nil
@@ -357,7 +358,7 @@ func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, 
 		args = append(args, f.RunID, f.Owner, string(f.Outcome), string(eventOf(f.Outcome)), clean(causeOf(f)),
 			clean(f.Error), retryIn, retry, next)
 	}
-	reply, err := s.run(ctx, finishScript, keys, args...)
+	reply, resent, err := s.runCounted(ctx, finishScript, keys, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -368,7 +369,7 @@ func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, 
 	replies := make([]FinishReply, len(done))
 	for i, f := range done {
 		tag, missed := pair(list[i])
-		replies[i].Refused = tag == "REFUSED"
+		replies[i].Refused = tag == "REFUSED" && !resent
 		if tag == "NEXT" && f.Next != nil {
 			next := *f.Next
 			next.Runs = next.Runs[min(missed, len(next.Runs)-1):]

@@ -99,18 +99,24 @@ const (
 // run calls a script and resends it, with the same keys and arguments, while its outcome is
 // unknown: every script answers a repeat as it answered the first call, or refuses it harmlessly.
 func (s *Store) run(ctx context.Context, sc *script, keys []string, args ...any) (any, error) {
+	reply, _, err := s.runCounted(ctx, sc, keys, args...)
+	return reply, err
+}
+
+// runCounted is run, and says whether it had to resend.
+func (s *Store) runCounted(ctx context.Context, sc *script, keys []string, args ...any) (reply any, resent bool, err error) {
 	if err := sc.check(len(keys)); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	pause := firstPause
 	for try := 1; ; try++ {
 		reply, err := s.once(ctx, sc, keys, args)
 		if err == nil || !resendable(err) || try > resends {
-			return reply, s.explain(sc.name, err)
+			return reply, try > 1, s.explain(sc.name, err)
 		}
 		s.log.Debug("script outcome unknown, resending", "script", sc.name, "try", try, "error", err)
 		if !wait(ctx, pause) {
-			return nil, s.explain(sc.name, err)
+			return nil, true, s.explain(sc.name, err)
 		}
 		pause *= 2
 	}

@@ -38,6 +38,16 @@ local function follow(h, text, owner, gone)
   event('job_started', m.job, id, sched, m.attempt, node, '', '')
   return {'NEXT', missed}
 end
+-- resent finds what an earlier sending of this call let follow.
+local function resent(text, owner)
+  local n = 0
+  for id in string.gmatch(parse(text).runs, '([^@,]+)@%-?%d+@') do
+    local value = redis.call('HGET', KEYS[3], id)
+    if value and held(value).owner == owner then return {'NEXT', n} end
+    n = n + 1
+  end
+  return {'REFUSED', 0}
+end
 for i = 6, #ARGV, 9 do
   local id, owner = ARGV[i], ARGV[i + 1]
   local value = redis.call('HGET', KEYS[3], id)
@@ -50,6 +60,8 @@ for i = 6, #ARGV, 9 do
     answer = {'DONE', 0}
     if ARGV[i + 8] ~= '' then answer = follow(h, ARGV[i + 8], owner, gone) end
     if answer[1] == 'DONE' then release(h.slot, KEYS[key], KEYS[key + 1], KEYS[key + 3]) end
+  elseif not h and ARGV[i + 8] ~= '' then
+    answer = resent(ARGV[i + 8], owner)
   end
   reply[#reply + 1] = answer
   key = key + 4

@@ -19,7 +19,9 @@ var reclaimTests = []conformance{
 	{"prune: a run put back into a stream after its job was removed keeps the uid", pruneMoved},
 }
 
-func consumer(name string) store.ConsumerInfo { return store.ConsumerInfo{Executor: executor, Name: name} }
+func consumer(name string) store.ConsumerInfo {
+	return store.ConsumerInfo{Executor: executor, Name: name}
+}
 
 func (r *rig) reclaim(name string, idle time.Duration, drop bool) int {
 	r.Helper()

@@ -1,4 +1,3 @@
 package storetest
-var lostReplyTests []conformance
-var partitionTests []conformance
+
 var modelTests []conformance

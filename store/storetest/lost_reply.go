@@ -1,0 +1,176 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+var lostReplyTests = []conformance{
+	{"lost reply: every mutation takes effect once and succeeds", loseEach},
+	{"lost reply: two in a row", loseTwice},
+	{"script flush: scripts are sent again", scriptFlush},
+}
+
+// lostReply is one mutation and what must be true after it.
+type lostReply struct {
+	name    string
+	prepare func(r *rig) func() error
+	check   func(r *rig)
+}
+
+func loseEach(t *testing.T, open Open) {
+	for _, c := range lostReplies {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			loseOnce(t, open, c, 1)
+		})
+	}
+}
+
+func loseTwice(t *testing.T, open Open) { loseOnce(t, open, lostReplies[0], 2) }
+
+func loseOnce(t *testing.T, open Open, c lostReply, n int) {
+	var p *proxy
+	r := newRig(t, open, lossy(t, &p))
+	call := c.prepare(r)
+	p.lose(n)
+	r.must(call())
+	equal(r, "replies still to be lost", p.left(), 0)
+	c.check(r)
+}
+
+var lostReplies = []lostReply{
+	{"add", func(r *rig) func() error {
+		e := r.entry("j")
+		return func() error { return r.s.Add(r.ctx, "op", e) }
+	}, func(r *rig) { equal(r, "events", r.kinds("j"), []job.EventKind{job.JobAdded}) }},
+	{"update", func(r *rig) func() error {
+		e := r.add("j")
+		return func() error { return r.s.Update(r.ctx, "op", e, e, job.JobModified, "") }
+	}, func(r *rig) { equal(r, "events", r.kinds("j"), []job.EventKind{job.JobAdded, job.JobModified}) }},
+	{"remove", func(r *rig) func() error {
+		r.add("j")
+		return func() error { _, err := r.s.Remove(r.ctx, "op", "j"); return err }
+	}, func(r *rig) { equal(r, "events", r.kinds("j"), []job.EventKind{job.JobAdded, job.JobRemoved}) }},
+	{"enqueue", func(r *rig) func() error {
+		m := adHoc("run")
+		return func() error {
+			_, err := r.s.Enqueue(r.ctx, 0, "op", "run", time.Hour, "", "", []store.Message{m})
+			return err
+		}
+	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
+	{"pause", func(r *rig) func() error {
+		return func() error { return r.s.Pause(r.ctx, true, "") }
+	}, func(r *rig) { equal(r, "events", r.events()[1:][0].Kind, job.SchedulerPaused) }},
+	{"take office", func(r *rig) func() error {
+		return func() error { return r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "e", Term: 8}) }
+	}, func(r *rig) { equal(r, "elections", len(r.events()), 2) }},
+	{"dispatch", func(r *rig) func() error {
+		e := r.add("j")
+		d := advance(e, message(e, e.RunTime, "run"))
+		return func() error { _, err := r.s.Dispatch(r.ctx, 0, r.office, []store.Dispatch{d}); return err }
+	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
+	{"start", func(r *rig) func() error {
+		e := r.add("j")
+		r.send(message(e, r.now(), "run"), message(e, r.now(), "back"))
+		st := r.fetch(nodeA)
+		st.Run, st.Return = st.Run[:1], st.Run[1:]
+		return func() error {
+			replies, err := r.s.Start(r.ctx, st)
+			equal(r, "verdicts", verdicts(replies), []store.Verdict{store.Started})
+			return err
+		}
+	}, func(r *rig) {
+		equal(r, "counter", r.slot("j"), 1)
+		equal(r, "places", r.places(0), map[string][]string{"run": {"running"}, "back": {"stream:default"}})
+	}},
+	{"start next", func(r *rig) func() error {
+		_, st := lined(r, nil, "a", "b")
+		r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed))
+		nudge := r.fetchNudges(nodeA)[0]
+		return func() error {
+			equal(r, "run", r.next(st.Consumer, "o", nudge[0], "j").Message.Runs[0].ID, "a")
+			return nil
+		}
+	}, func(r *rig) {
+		equal(r, "counter", r.slot("j"), 1)
+		equal(r, "places", r.places(0), map[string][]string{"a": {"running"}, "b": {"waiting:j"}})
+	}},
+	{"postpone", func(r *rig) func() error {
+		e := r.add("j")
+		m := message(e, r.now(), "run")
+		r.send(m)
+		st := r.fetch(nodeA)
+		return func() error {
+			return r.s.Postpone(r.ctx, st.Consumer, st.Entries[0], time.Minute, []store.Message{m}, nil)
+		}
+	}, func(r *rig) { r.wantPlace("run", "delayed") }},
+	{"renew", func(r *rig) func() error {
+		_, owner, m := started(r, "j")
+		return func() error {
+			equal(r, "answer", r.renew(store.Held{RunID: m.Runs[0].ID, Owner: owner}), []store.Renewal{store.Renewed})
+			return nil
+		}
+	}, func(r *rig) { equal(r, "leases", r.raw.number("ZCARD", r.key("leases")), 1) }},
+	{"finish", func(r *rig) func() error {
+		_, owner, m := started(r, "j")
+		return func() error {
+			equal(r, "answer", r.finish(finishOf(owner, m, job.Executed)), []store.FinishReply{{}})
+			return nil
+		}
+	}, func(r *rig) { equal(r, "rows", len(r.outcomes("j")), 1) }},
+	{"finish with what follows", func(r *rig) func() error {
+		_, owner, m := group(r, true)
+		return func() error {
+			equal(r, "what follows", r.finish(follow(owner, m))[0].Next.Runs, m.Runs[3:])
+			return nil
+		}
+	}, func(r *rig) {
+		equal(r, "counter", r.slot("j"), 1)
+		equal(r, "history", r.outcomes("j"), []string{"a executed", "b missed", "c missed"})
+	}},
+	{"recover", func(r *rig) func() error {
+		_, _, m := started(r, "j")
+		r.expire(m.Runs[0].ID)
+		return func() error { r.recoverExpired(); return nil }
+	}, func(r *rig) {
+		equal(r, "places", len(r.places(0)), 1)
+		equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1)
+		equal(r, "counters", r.raw.scan(r.key("slots:*")), nil)
+	}},
+	{"promote", func(r *rig) func() error {
+		r.raw.do("HSET", r.key("delayed_runs"), "run", adHoc("run").Encode())
+		r.raw.do("ZADD", r.key("delayed"), 1, "run")
+		return func() error { _, err := r.s.PromoteDelayed(r.ctx, 0, r.office, r.now(), 10); return err }
+	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
+	{"reclaim", func(r *rig) func() error {
+		e := r.add("j")
+		r.send(message(e, r.now(), "run"))
+		r.fetch(nodeA)
+		return func() error { _, err := r.s.Reclaim(r.ctx, 0, r.office, consumer(nodeA), 0, true); return err }
+	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
+	{"park", func(r *rig) func() error {
+		r.add("j")
+		due, err := r.s.Due(r.ctx, 0, 1)
+		r.must(err)
+		return func() error { return r.s.Park(r.ctx, 0, r.office, due.Jobs[0], "no") }
+	}, func(r *rig) { equal(r, "events", r.kinds("j"), []job.EventKind{job.JobAdded, job.JobParked}) }},
+}
+
+func scriptFlush(t *testing.T, open Open) {
+	r := newRig(t, open)
+	for _, step := range []func(){
+		func() { r.add("j") },
+		func() { r.send(adHoc("run")) },
+		func() { r.begin(nodeA, store.Started) },
+		func() { r.must(r.s.Pause(r.ctx, true, "")) },
+		func() { _, err := r.s.Remove(r.ctx, "op", "j"); r.must(err) },
+	} {
+		r.raw.do("SCRIPT", "FLUSH")
+		step()
+	}
+	r.wantPlace("run", "running")
+}
