@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/carillon-project/carillon"
+	"github.com/carillon-project/carillon/cluster"
+	"github.com/carillon-project/carillon/job"
+)
+
+func (a *app) clusterCommand() *cobra.Command {
+	status := &cobra.Command{
+		Use: "status", Short: "Show the nodes, the leader, and whether times are paused", Args: takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withEtcd(func(etcd *clientv3.Client) error { return a.clusterStatus(cmd.Context(), etcd) })
+		},
+	}
+	stepDown := &cobra.Command{
+		Use: "step-down", Short: "Have the leader give its office to another node", Args: takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withEtcd(func(etcd *clientv3.Client) error { return a.stepDown(cmd.Context(), etcd) })
+		},
+	}
+	return group("cluster", "Look at the cluster, pause and resume it", groupCluster,
+		status, a.pauseCommand("pause", "Stop all schedule times; runs under way go on", true),
+		a.pauseCommand("resume", "Let schedule times go on", false), stepDown)
+}
+
+// withEtcd runs f with a client of etcd.
+func (a *app) withEtcd(f func(*clientv3.Client) error) error {
+	etcd, err := a.dialEtcd()
+	if err != nil {
+		return err
+	}
+	defer etcd.Close()
+	return f(etcd)
+}
+
+// status is the answer of cluster status.
+type status struct {
+	Cluster string          `json:"cluster"`
+	Leader  *cluster.Leader `json:"leader"`
+	Paused  bool            `json:"paused"`
+	Nodes   []statusNode    `json:"nodes"`
+}
+
+type statusNode struct {
+	Name      string         `json:"name"`
+	Address   string         `json:"address"`
+	Executors map[string]int `json:"executors"`
+	Leader    bool           `json:"leader"`
+	Started   string         `json:"started"`
+}
+
+func (a *app) clusterStatus(ctx context.Context, etcd *clientv3.Client) error {
+	members, err := cluster.Members(ctx, etcd, a.cluster)
+	if err != nil {
+		return err
+	}
+	s := status{Cluster: a.cluster, Nodes: []statusNode{}}
+	if s.Leader, err = cluster.CurrentLeader(ctx, etcd, a.cluster); err != nil {
+		return err
+	}
+	for _, m := range members {
+		s.Nodes = append(s.Nodes, statusNode{
+			Name: m.Name, Address: m.Address, Executors: m.Executors,
+			Leader: s.Leader != nil && s.Leader.Name == m.Name, Started: job.FormatTime(m.Started),
+		})
+	}
+	s.Paused = a.paused(ctx)
+	return a.answer(s, func(w io.Writer) { writeStatus(w, s) })
+}
+
+// paused asks Redis, where one is given. What the membership says must not hang on it: a Redis that
+// is out of reach is told on standard error and counts as not paused.
+func (a *app) paused(ctx context.Context) bool {
+	if a.redis == "" && len(a.stores) == 0 {
+		return false
+	}
+	on := false
+	err := a.withClient(ctx, func(c *carillon.Client, _ []carillon.CallOption) (err error) {
+		on, err = c.IsPaused(ctx)
+		return err
+	})
+	if err != nil {
+		fmt.Fprintln(a.stderr, errorLine(fmt.Errorf("whether times are paused is not known: %w", err)))
+	}
+	return on
+}
+
+func writeStatus(w io.Writer, s status) {
+	leader := "no leader"
+	if s.Leader != nil {
+		leader = fmt.Sprintf("leader %s, term %d", s.Leader.Name, s.Leader.Term)
+	}
+	if s.Paused {
+		leader += ", paused"
+	}
+	fmt.Fprintf(w, "cluster %s: %d nodes, %s\n", s.Cluster, len(s.Nodes), leader)
+	if len(s.Nodes) == 0 {
+		return
+	}
+	rows := make([][]string, len(s.Nodes))
+	for i, n := range s.Nodes {
+		mark := ""
+		if n.Leader {
+			mark = "*"
+		}
+		var executors []string
+		for _, name := range slices.Sorted(maps.Keys(n.Executors)) {
+			executors = append(executors, fmt.Sprintf("%s=%d", name, n.Executors[name]))
+		}
+		rows[i] = []string{mark, n.Name, n.Address, n.Started, strings.Join(executors, " ")}
+	}
+	writeTable(w, []string{"", "NODE", "ADDRESS", "STARTED", "EXECUTORS"}, []int{1, 16, 21, 24, columns}, rows)
+}
+
+// stepDown ends the term in office.
+func (a *app) stepDown(ctx context.Context, etcd *clientv3.Client) error {
+	leader, err := cluster.CurrentLeader(ctx, etcd, a.cluster)
+	if err != nil {
+		return err
+	}
+	if leader == nil {
+		return fmt.Errorf("cluster %s has no leader to step down", a.cluster)
+	}
+	if err := cluster.StepDown(ctx, etcd, a.cluster, leader.Term); err != nil {
+		return err
+	}
+	return a.answer(map[string]any{"stepped_down": leader}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s stepped down from term %d\n", leader.Name, leader.Term)
+	})
+}
+
+func (a *app) pauseCommand(verb, short string, on bool) *cobra.Command {
+	var reason string
+	c := &cobra.Command{Use: verb, Short: short, Args: takes()}
+	if on {
+		c.Flags().StringVar(&reason, "reason", "", "`TEXT` for those who ask later")
+	}
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.withClient(cmd.Context(), func(c *carillon.Client, _ []carillon.CallOption) error {
+			var err error
+			if on {
+				err = c.Pause(cmd.Context(), carillon.Because(reason))
+			} else {
+				err = c.Resume(cmd.Context())
+			}
+			if err != nil {
+				return err
+			}
+			return a.answer(map[string]any{"cluster": a.cluster, "paused": on}, func(w io.Writer) {
+				fmt.Fprintf(w, "cluster %s: schedule times are %sd\n", a.cluster, verb)
+			})
+		})
+	}
+	return c
+}

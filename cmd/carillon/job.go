@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/carillon-project/carillon"
+	"github.com/carillon-project/carillon/job"
+)
+
+func (a *app) jobCommand() *cobra.Command {
+	return group("job", "Add, look at and change jobs", groupJobs,
+		a.jobAddCommand(), a.jobApplyCommand(), a.jobGetCommand(), a.jobListCommand(),
+		a.jobChangeCommand("pause", "Stop a job's times until it is resumed"),
+		a.jobChangeCommand("resume", "Let a paused job's times go on, counted from now"),
+		a.jobModifyCommand(), a.jobRemoveCommand(), a.jobTriggerCommand(), a.jobHistoryCommand(),
+	)
+}
+
+// withClient runs f with a client of the stores that the flags name.
+func (a *app) withClient(ctx context.Context, f func(*carillon.Client, []carillon.CallOption) error) error {
+	client, in, err := a.client(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return f(client, in)
+}
+
+func (a *app) jobGetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "get ID", Short: "Show a job", Args: takes("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+				j, err := c.GetJob(cmd.Context(), args[0], in...)
+				if err != nil {
+					return err
+				}
+				return a.answer(j, func(w io.Writer) { writeJob(w, j) })
+			})
+		},
+	}
+}
+
+func (a *app) jobListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the jobs, by next run time", Args: takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+				jobs, err := a.jobsOf(cmd.Context(), c, in)
+				if err != nil {
+					return err
+				}
+				return a.answer(jobs, func(w io.Writer) { writeJobs(w, jobs) })
+			})
+		},
+	}
+}
+
+// jobsOf lists the jobs of the selected store, or of all stores. It never returns nil.
+func (a *app) jobsOf(ctx context.Context, c *carillon.Client, in []carillon.CallOption) ([]job.Job, error) {
+	if len(in) > 0 {
+		return c.Jobs(ctx, in...)
+	}
+	all := []job.Job{}
+	for _, name := range c.Stores() {
+		jobs, err := c.Jobs(ctx, carillon.InStore(name))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, jobs...)
+	}
+	return all, nil
+}
+
+// jobChangeCommand is pause or resume.
+func (a *app) jobChangeCommand(verb, short string) *cobra.Command {
+	var reason string
+	c := &cobra.Command{Use: verb + " ID", Short: short, Args: takes("ID")}
+	if verb == "pause" {
+		c.Flags().StringVar(&reason, "reason", "", "`TEXT` for those who ask later")
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+			change := c.ResumeJob
+			if verb == "pause" {
+				change = c.PauseJob
+				in = append(in, carillon.Because(reason))
+			}
+			j, err := change(cmd.Context(), args[0], in...)
+			if err != nil {
+				return err
+			}
+			return a.answer(j, func(w io.Writer) { fmt.Fprintf(w, "%sd %s; next run %s\n", verb, j.ID, nextRun(j)) })
+		})
+	}
+	return c
+}
+
+func (a *app) jobRemoveCommand() *cobra.Command {
+	var cancelRunning bool
+	c := &cobra.Command{
+		Use: "remove ID", Short: "Remove a job and its runs that have not started", Args: takes("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+				if cancelRunning {
+					in = append(in, carillon.CancelRunning())
+				}
+				if err := c.RemoveJob(cmd.Context(), args[0], in...); err != nil {
+					return err
+				}
+				return a.answer(map[string]string{"id": args[0], "status": "removed"}, func(w io.Writer) { fmt.Fprintf(w, "removed %s\n", args[0]) })
+			})
+		},
+	}
+	c.Flags().BoolVar(&cancelRunning, "cancel-running", false, "cancel its runs that have started, too")
+	return c
+}
+
+func (a *app) jobTriggerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "trigger ID", Short: "Run a job once, now, beside its schedule", Args: takes("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+				id, err := c.TriggerNow(cmd.Context(), args[0], in...)
+				if err != nil {
+					return err
+				}
+				return a.answerRun(id)
+			})
+		},
+	}
+}
+
+// answerRun prints the id of a run.
+func (a *app) answerRun(id string) error {
+	return a.answer(map[string]string{"run_id": id}, func(w io.Writer) { fmt.Fprintf(w, "run %s\n", id) })
+}
+
+// wholeHistory is more rows than a node keeps of a job.
+const wholeHistory = 10_000_000
+
+func (a *app) jobHistoryCommand() *cobra.Command {
+	var limit int
+	c := &cobra.Command{
+		Use: "history ID", Short: "Show what became of a job's times, newest first", Args: takes("ID"),
+		Long:    "Shows one row per run, or per stretch of times that did not run. History outlives\nits job by some days. Runs of enqueue stand under @TASK.",
+		Example: "  carillon job history nightly --limit 20\n  carillon job history @log",
+	}
+	c.Flags().IntVar(&limit, "limit", 0, "at most so many rows (default all that are kept)")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if limit < 0 {
+			return usagef("--limit: %d must not be negative", limit)
+		}
+		if limit == 0 {
+			limit = wholeHistory
+		}
+		return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+			rows, err := historyOf(cmd.Context(), c, args[0], limit, in)
+			if err != nil {
+				return err
+			}
+			return a.answer(rows, func(w io.Writer) { writeHistory(w, rows) })
+		})
+	}
+	return c
+}
+
+// historyOf returns the rows of a job; no rows of a job that is not there are an error.
+func historyOf(ctx context.Context, c *carillon.Client, id string, limit int, in []carillon.CallOption) ([]job.Row, error) {
+	rows, err := c.History(ctx, id, limit, in...)
+	if err != nil || len(rows) > 0 {
+		return rows, err
+	}
+	if _, err := c.GetJob(ctx, id, in...); err != nil && (id[0] != '@' || !errors.Is(err, carillon.ErrJobNotFound)) {
+		return nil, err
+	}
+	return []job.Row{}, nil
+}
+
+func nextRun(j job.Job) string {
+	if at, ok := j.NextRunTime.Time(); ok {
+		return job.FormatTime(at)
+	}
+	return "none (paused)"
+}
+
+func writeJob(w io.Writer, j job.Job) {
+	field := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(w, "%-20s%s\n", name, text)
+		}
+	}
+	field("id", j.ID)
+	field("name", j.Name)
+	field("description", j.Description)
+	field("task", j.Task)
+	field("args", string(j.Args))
+	field("trigger", string(j.Trigger))
+	field("next run", nextRun(j))
+	field("executor", j.Executor)
+	field("store", j.Store)
+	field("coalesce", string(j.Coalesce))
+	grace := "none"
+	if j.MisfireGraceTime != job.GraceNone {
+		grace = time.Duration(j.MisfireGraceTime).String()
+	}
+	field("misfire grace time", grace)
+	field("max instances", fmt.Sprint(j.MaxInstances))
+	field("overlap", string(j.Overlap))
+	field("on lost", string(j.OnLost))
+	field("attempts", fmt.Sprint(j.Retry.MaxAttempts))
+	if j.Timeout > 0 {
+		field("timeout", time.Duration(j.Timeout).String())
+	}
+	field("key", j.Key)
+	for k, v := range j.Labels {
+		field("label", k+"="+v)
+	}
+}
+
+func writeJobs(w io.Writer, jobs []job.Job) {
+	if len(jobs) == 0 {
+		fmt.Fprintln(w, "no jobs")
+		return
+	}
+	rows := make([][]string, len(jobs))
+	for i, j := range jobs {
+		next := "paused"
+		if at, ok := j.NextRunTime.Time(); ok {
+			next = job.FormatTime(at)
+		}
+		rows[i] = []string{j.ID, j.Task, next, describeTrigger(j.Trigger)}
+	}
+	writeTable(w, []string{"ID", "TASK", "NEXT RUN", "TRIGGER"}, []int{20, 10, 24, columns}, rows)
+}
+
+func writeHistory(w io.Writer, rows []job.Row) {
+	if len(rows) == 0 {
+		fmt.Fprintln(w, "nothing yet")
+		return
+	}
+	table := make([][]string, len(rows))
+	for i, r := range rows {
+		what, detail := "run "+r.RunID, r.Error
+		if r.RunID == "" {
+			what = fmt.Sprintf("%d until %s", r.Count, moment(r.Until))
+		}
+		if detail == "" {
+			detail = r.Cause
+		}
+		if r.Attempt > 1 {
+			detail = fmt.Sprintf("attempt %d %s", r.Attempt, detail)
+		}
+		table[i] = []string{moment(r.ScheduledTime), string(r.Outcome), r.Node, what + " " + detail}
+	}
+	writeTable(w, []string{"SCHEDULED", "OUTCOME", "NODE", "WHAT"}, []int{24, 13, 12, columns}, table)
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/carillon-project/carillon/trigger"
+)
+
+// maxTimes bounds the answer of next.
+const maxTimes = 10_000
+
+func (a *app) nextCommand() *cobra.Command {
+	var file, from string
+	var count int
+	var when triggerFlags
+	c := &cobra.Command{
+		Use: "next [-f FILE|-] [--from TIME] [--count N]", GroupID: groupJobs, Args: takes(),
+		Short: "Show when a trigger fires",
+		Long: "Reads a trigger document (JSON or YAML) from a file, from standard input or from\n" +
+			"flags and prints its times as JSON, in UTC. Nothing is contacted.",
+		Example: "  echo '{\"type\":\"cron\",\"expr\":\"0 3 * * mon\"}' | carillon next --count 3\n" +
+			"  carillon next --every 90m --from 2026-01-01T00:00:00Z",
+	}
+	c.Flags().StringVarP(&file, "file", "f", "-", "`FILE` with the trigger; - is standard input")
+	c.Flags().StringVar(&from, "from", "", "first `TIME` to consider, RFC 3339 (default now)")
+	c.Flags().IntVar(&count, "count", 5, "how many times at most, 1 to 10000")
+	when.register(c.Flags())
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		doc, given, err := when.document()
+		if err != nil {
+			return err
+		}
+		if given && cmd.Flags().Changed("file") {
+			return usagef("give a trigger either by -f or by flags, not by both")
+		}
+		if !given {
+			if doc, err = a.readTrigger(file); err != nil {
+				return err
+			}
+		}
+		return a.next(doc, from, count)
+	}
+	return c
+}
+
+// next prints the first count times of a trigger document at or after from.
+func (a *app) next(doc []byte, from string, count int) error {
+	if count < 1 || count > maxTimes {
+		return usagef("--count: %d is not between 1 and %d", count, maxTimes)
+	}
+	begin := a.now()
+	if from != "" {
+		var err error
+		if begin, err = time.Parse(time.RFC3339Nano, from); err != nil {
+			return usagef("--from: %q is not a time such as 2026-01-01T00:00:00Z", from)
+		}
+	}
+	t, err := resolve(doc, begin)
+	if err != nil {
+		return usage(err)
+	}
+	times := []string{}
+	for _, at := range trigger.Times(t, begin, count) {
+		times = append(times, at.UTC().Format(time.RFC3339Nano))
+	}
+	return a.line(struct {
+		Times []string `json:"times"`
+	}{times})
+}
+
+// resolve compiles a trigger document as if it were added at now.
+func resolve(doc []byte, now time.Time) (trigger.Trigger, error) {
+	resolved, err := trigger.Resolve(doc, now)
+	if err != nil {
+		return nil, err
+	}
+	return trigger.Parse(resolved)
+}
+
+// readTrigger reads one document. JSON is handed on as it is, for the trigger's own strict reading.
+func (a *app) readTrigger(file string) ([]byte, error) {
+	text, err := a.readInput(file)
+	if err != nil {
+		return nil, err
+	}
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return nil, usagef("no trigger document was given; write one such as {\"type\":\"interval\",\"every\":\"15s\"}")
+	}
+	if bytes.IndexByte([]byte(`{["`), text[0]) >= 0 {
+		return text, nil
+	}
+	doc, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return nil, usagef("the trigger document is neither JSON nor YAML: %w", err)
+	}
+	return doc, nil
+}
+
+// maxInput bounds what is read from a file or from standard input.
+const maxInput = 256 << 20
+
+// readInput reads a file, or standard input for "-".
+func (a *app) readInput(file string) ([]byte, error) {
+	in := a.stdin
+	if file != "-" {
+		f, err := openFile(file)
+		if err != nil {
+			return nil, usagef("-f: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err != nil {
+		return nil, usagef("read %s: %w", nameOf(file), err)
+	}
+	if len(text) > maxInput {
+		return nil, usagef("%s holds more than %d MiB", nameOf(file), maxInput>>20)
+	}
+	return text, nil
+}
+
+func nameOf(file string) string {
+	if file == "-" {
+		return "standard input"
+	}
+	return fmt.Sprintf("%q", file)
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/carillon-project/carillon/cluster"
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+func (a *app) storeCommand() *cobra.Command {
+	check := &cobra.Command{
+		Use: "check", Short: "Check that the stores can be reached and are fit", Args: takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.checkStores(cmd.Context()) },
+	}
+	var name string
+	var partitions int
+	adopt := &cobra.Command{
+		Use: "adopt", Short: "Accept a Redis that was emptied or replaced", Args: takes(),
+		Long: "Tells the cluster to use the Redis at the URL from now on, in place of the one it\n" +
+			"knew, and creates the store there if it is empty. Jobs that were only in the old\n" +
+			"one are gone. Needs etcd and Redis.",
+		Example: "  carillon store adopt --etcd http://etcd:2379 --redis redis://redis:6379/0",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.adopt(cmd.Context(), name, partitions)
+		},
+	}
+	adopt.Flags().StringVar(&name, "store-name", "", "`NAME` of the store (default \"default\")")
+	adopt.Flags().IntVar(&partitions, "partitions", 1, "of a store that is created")
+	return group("store", "Check a store, adopt a new one", groupCluster, check, adopt)
+}
+
+// storeFacts is the answer about one store.
+type storeFacts struct {
+	Store      string `json:"store"`
+	UID        string `json:"uid"`
+	Partitions int    `json:"partitions"`
+	Jobs       *int   `json:"jobs,omitempty"`
+}
+
+func (a *app) checkStores(ctx context.Context) error {
+	stores, err := a.openStores(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeAll(stores)
+	facts := []storeFacts{}
+	for _, s := range stores {
+		entries, err := s.List(ctx)
+		if err != nil {
+			return err
+		}
+		n := len(entries)
+		facts = append(facts, storeFacts{Store: s.Name(), UID: s.UID(), Partitions: s.Partitions(), Jobs: &n})
+	}
+	return a.answer(facts, func(w io.Writer) {
+		for _, f := range facts {
+			fmt.Fprintf(w, "store %s is fit: %d jobs, %d partitions, uid %s\n", f.Store, *f.Jobs, f.Partitions, f.UID)
+		}
+	})
+}
+
+// adopt makes the store at the URL the one that the cluster knows by name.
+func (a *app) adopt(ctx context.Context, name string, partitions int) error {
+	p, err := a.place()
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		name = p.selected
+	}
+	if name == "" {
+		name = job.DefaultName
+	}
+	url, ok := p.urls[name]
+	if !ok {
+		return usagef("store %q has no URL; say --store %s=URL, or --redis URL for the store default", name, name)
+	}
+	secure, err := a.redisTLS.config("redis")
+	if err != nil {
+		return err
+	}
+	cfg := store.Config{
+		Name: name, URL: url, Namespace: a.prefix(), TLS: secure, Create: true, Partitions: partitions, Logger: a.logger(hclog.Error),
+	}
+	if err := cfg.Validate(); err != nil {
+		return usage(err)
+	}
+	return a.withEtcd(func(etcd *clientv3.Client) error {
+		known, err := cluster.StoreUID(ctx, etcd, a.cluster, name) // before anything is created
+		if err != nil {
+			return err
+		}
+		opening, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		s, err := store.Open(opening, cfg)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		if err := cluster.AdoptStore(ctx, etcd, a.cluster, name, s.UID()); err != nil {
+			return err
+		}
+		f := storeFacts{Store: name, UID: s.UID(), Partitions: s.Partitions()}
+		return a.answer(f, func(w io.Writer) {
+			if known == f.UID {
+				fmt.Fprintf(w, "cluster %s knew store %s already\n", a.cluster, name)
+				return
+			}
+			fmt.Fprintf(w, "cluster %s uses store %s with uid %s now\n", a.cluster, name, f.UID)
+		})
+	})
+}
