@@ -32,7 +32,7 @@
 //     time from the nominal one.
 //   - An interval or a calendar_interval without start_date has no phase. Parse accepts it, so that it
 //     can be checked, but its Next counts from the time asked: Resolve it before it is stored or used.
-//   - An "and" whose members meet more rarely than once in maxProbes answers of its members is taken
+//   - An "and" whose members meet more rarely than once in 600 answers of its members is taken
 //     to be exhausted. Members that are cron triggers in one zone without clock changes (UTC) are
 //     intersected exactly, and so are intervals, however rarely they meet.
 //   - Two versions of the time zone data may disagree about a time.

@@ -158,6 +158,8 @@ func TestTimes(t *testing.T) {
 		{"date in the past", `{"type":"date","run_date":"2023-01-01"}`, year, []string{""}},
 		{"fraction of a date", `{"type":"date","run_date":"2024-01-01 00:00:00.25"}`, year, []string{"2024-01-01T00:00:00.25Z"}},
 		{"members take the zone of the whole", `{"type":"or","timezone":"Europe/Berlin","triggers":[{"type":"cron","expr":"0 9 * * *"}]}`, year, []string{"2024-01-01T08:00:00Z"}},
+		{"31st far from the start", `{"type":"calendar_interval","months":1,"start_date":"2024-01-31"}`, "2024-03-10T00:00:00Z", []string{"2024-03-31T00:00:00Z", "2024-05-31T00:00:00Z"}},
+		{"and of three", `{"type":"and","triggers":[{"type":"cron","expr":"0 0 * * *"},{"type":"interval","days":2,"start_date":"2024-01-01"},{"type":"calendar_interval","days":3,"start_date":"2024-01-01"}]}`, "2024-01-02T00:00:00Z", []string{"2024-01-07T00:00:00Z", "2024-01-13T00:00:00Z"}},
 		{"calendar_interval with a time in its end", `{"type":"calendar_interval","days":1,"hour":9,"start_date":"2024-01-01","end_date":"2024-01-02 08:00:00"}`, year, []string{"2024-01-01T09:00:00Z", ""}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -31,28 +31,11 @@ func (n node) resolve(now time.Time) (json.RawMessage, error) {
 		out[key] = n.obj.values[key]
 	}
 	out["timezone"] = n.zone
-	switch t := n.trigger.(type) {
-	case *interval:
-		if n.every != nil {
-			delete(out, "expr")
-			out["type"] = "interval"
-			out["every"] = t.every.String()
-		}
-		if t.start.IsZero() {
-			first := ceilMilli(now).Add(t.every)
-			if first.Unix() > lastInstant {
-				return nil, n.obj.refuse("every", "the first firing lies beyond the year 9999")
-			}
-			out["start_date"] = first.Format(time.RFC3339Nano)
-		}
-	case *calendarInterval:
-		if !t.anchored {
-			out["start_date"] = now.In(t.zone).Format(time.DateOnly)
-		}
-	case *cron:
-		if n.obj.has("expr") {
-			out["expr"] = n.expr
-		}
+	if n.obj.has("expr") {
+		out["expr"] = n.expr
+	}
+	if err := n.anchor(out, now); err != nil {
+		return nil, err
 	}
 	if n.members != nil {
 		members := make([]json.RawMessage, 0, len(n.members))
@@ -70,6 +53,30 @@ func (n node) resolve(now time.Time) (json.RawMessage, error) {
 		return nil, fmt.Errorf("trigger: resolve: %w", err)
 	}
 	return raw, nil
+}
+
+// anchor gives the document out, which is n's, the phase that it lacks.
+func (n node) anchor(out map[string]any, now time.Time) error {
+	switch t := n.trigger.(type) {
+	case *interval:
+		if n.every != nil {
+			delete(out, "expr")
+			out["type"] = "interval"
+			out["every"] = t.every.String()
+		}
+		if t.start.IsZero() {
+			first := ceilMilli(now).Add(t.every)
+			if first.Unix() > lastInstant {
+				return n.obj.refuse("every", "the first firing lies beyond the year 9999")
+			}
+			out["start_date"] = first.Format(time.RFC3339Nano)
+		}
+	case *calendarInterval:
+		if !t.anchored {
+			out["start_date"] = now.In(t.zone).Format(time.DateOnly)
+		}
+	}
+	return nil
 }
 
 // ceilMilli rounds t up to the millisecond, the unit in which run times are stored.
