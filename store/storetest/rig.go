@@ -318,6 +318,11 @@ func (r *rig) events() []job.Event {
 // places says where every run of a partition is: "stream:x", "running", "delayed" or "waiting:x".
 func (r *rig) places(partition int) map[string][]string {
 	r.Helper()
+	return r.placesIn(partition, r.raw.scan(r.keyIn(partition, "*")))
+}
+
+func (r *rig) placesIn(partition int, keys []string) map[string][]string {
+	r.Helper()
 	where := map[string][]string{}
 	note := func(place, body string) {
 		if _, ok := store.SlotOfNudge(body); ok {
@@ -330,7 +335,7 @@ func (r *rig) places(partition int) map[string][]string {
 		}
 	}
 	prefix := r.keyIn(partition, "")
-	for _, key := range r.raw.scan(prefix + "*") {
+	for _, key := range keys {
 		switch name := strings.TrimPrefix(key, prefix); {
 		case strings.HasPrefix(name, "stream:"):
 			for _, entry := range r.raw.do("XRANGE", key, "-", "+").([]any) {
