@@ -27,6 +27,7 @@ func house() map[string]string {
 		"cmd/house/main.go":             imports("main", "m/api", "m/web", "m", "m/internal/devstack", "github.com/spf13/cobra"),
 		"internal/devstack/devstack.go": imports("devstack", "go.etcd.io/etcd/server/v3/embed", "github.com/alicebob/miniredis/v2"),
 		"test/store/store_test.go":      imports("store_test", "m/internal/devstack", "m/store", "time") + "func f() { time.Sleep(1) }\n",
+		"store/bubble_test.go":          imports("store_test", "testing/synctest", "time") + "func f() { time.Sleep(1) }\n",
 		"examples/hello/main.go":        imports("main", "m"),
 		"bench/go.mod":                  "module m/bench\n",
 		"bench/bench.go":                imports("bench", "m/test"),
