@@ -40,19 +40,44 @@ func (c *Client) AddJob(ctx context.Context, j Job, opts ...CallOption) (Job, er
 	if err != nil {
 		return Job{}, fmt.Errorf("carillon: add job %q: %w", j.ID, err)
 	}
-	err = s.Add(ctx, uuid.NewString(), e)
-	if errors.Is(err, ErrConflictingID) && o.replace {
-		return c.replace(ctx, s, e, now)
+	if o.replace {
+		return c.addOrReplace(ctx, s, e, j.NextRunTime, now)
 	}
-	if err != nil {
+	return add(ctx, s, e, now)
+}
+
+func add(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, error) {
+	if err := schedule(&e, time.UnixMilli(now)); err != nil {
+		return Job{}, fmt.Errorf("carillon: add job %q: %w", e.Job.ID, err)
+	}
+	if err := s.Add(ctx, uuid.NewString(), e); err != nil {
 		return Job{}, err
 	}
 	return e.Document(), nil
 }
 
+// addOrReplace looks for the job first: one whose trigger has ended may still have a backlog, and
+// is not refused. Whether the job is there may change meanwhile.
+func (c *Client) addOrReplace(ctx context.Context, s *store.Store, e store.Entry, asked job.NextRun, now int64) (Job, error) {
+	for {
+		j, err := c.replace(ctx, s, e, asked, now)
+		if !errors.Is(err, ErrJobNotFound) {
+			return j, err
+		}
+		j, err = add(ctx, s, e, now)
+		if !errors.Is(err, ErrConflictingID) {
+			return j, err
+		}
+	}
+}
+
 // prepare fills defaults in, validates, and checks the names against the registry.
 func (c *Client) prepare(ctx context.Context, j Job) (Job, *store.Store, error) {
+	j = j.WithDefaults(c.defaults)
 	if err := j.Validate(); err != nil {
+		return j, nil, err
+	}
+	if err := legible(j.Options); err != nil {
 		return j, nil, err
 	}
 	if _, err := trigger.Parse(j.Trigger); err != nil {
@@ -62,7 +87,6 @@ func (c *Client) prepare(ctx context.Context, j Job) (Job, *store.Store, error) 
 	if err != nil {
 		return j, nil, err
 	}
-	j = j.WithDefaults(c.defaults)
 	if j.ID == "" {
 		j.ID = uuid.NewString()
 	}
@@ -76,20 +100,32 @@ func (c *Client) prepare(ctx context.Context, j Job) (Job, *store.Store, error) 
 	return j, s, reg.Knows(j.Executor, j.Task)
 }
 
-// newEntry is the stored form of a job added at now, Unix ms of Redis.
+// legible refuses options that a Go program can write and a document cannot: what is stored must be
+// read again.
+func legible(o Options) error {
+	raw, err := json.Marshal(o)
+	if err == nil {
+		var read Options
+		err = json.Unmarshal(raw, &read)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidJob, err)
+	}
+	return nil
+}
+
+// newEntry is the stored form of a job added at now, Unix ms of Redis, before it is scheduled.
 func newEntry(j Job, now int64) (store.Entry, error) {
-	at := time.UnixMilli(now)
 	given := compact(j.Trigger)
-	resolved, err := trigger.Resolve(j.Trigger, at)
+	resolved, err := trigger.Resolve(j.Trigger, time.UnixMilli(now))
 	if err != nil {
 		return store.Entry{}, err
 	}
 	j.Trigger = resolved
-	e := store.Entry{
+	return store.Entry{
 		Header: store.Header{UID: uuid.NewString(), State: store.Active},
 		Record: store.Record{Job: j, Given: given, Created: now},
-	}
-	return e, schedule(&e, at)
+	}, nil
 }
 
 // schedule sets the first time of e strictly after now, or as its next_run_time says. A date in
@@ -159,15 +195,19 @@ func compact(doc json.RawMessage) json.RawMessage {
 	return b
 }
 
-// replace updates the job that has e's id. With the same trigger as given, the job keeps its
-// identity, pause, phase and pending backlog; with another it is scheduled anew.
-func (c *Client) replace(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, error) {
+// replace updates the job that has e's id. With the same trigger as given, and no next run time
+// asked for, the job keeps its identity, pause, phase and pending backlog; otherwise it is scheduled
+// anew.
+func (c *Client) replace(ctx context.Context, s *store.Store, e store.Entry, asked job.NextRun, now int64) (Job, error) {
 	return c.change(ctx, s, e.Job.ID, job.JobModified, "replaced", func(old store.Entry) (store.Entry, error) {
 		updated := old
 		updated.Job = e.Job
-		if bytes.Equal(old.Given, e.Given) && e.Job.NextRunTime.IsZero() {
+		updated.Job.NextRunTime = asked
+		if bytes.Equal(old.Given, e.Given) {
 			updated.Job.Trigger = old.Job.Trigger
-			return updated, nil
+			if asked.IsZero() {
+				return updated, nil
+			}
 		}
 		updated.Given = e.Given
 		return updated, reschedule(&updated, time.UnixMilli(now))
@@ -191,6 +231,9 @@ func reschedule(e *store.Entry, now time.Time) error {
 	return nil
 }
 
+// errUnchanged is what the function of change returns when there is nothing to do.
+var errUnchanged = errors.New("unchanged")
+
 // change reads a job, lets f make the new one, and stores it if nothing happened in between;
 // otherwise it starts over.
 func (c *Client) change(ctx context.Context, s *store.Store, id string, kind job.EventKind, cause string, f func(store.Entry) (store.Entry, error)) (Job, error) {
@@ -201,6 +244,9 @@ func (c *Client) change(ctx context.Context, s *store.Store, id string, kind job
 			return Job{}, err
 		}
 		updated, err := f(old)
+		if errors.Is(err, errUnchanged) {
+			return old.Document(), nil
+		}
 		if err != nil {
 			return Job{}, fmt.Errorf("carillon: change job %q: %w", id, err)
 		}
@@ -276,7 +322,8 @@ func (c *Client) PauseJob(ctx context.Context, id string, opts ...CallOption) (J
 	})
 }
 
-// ResumeJob lets a paused or parked job's times go on, counted from now.
+// ResumeJob lets a paused or parked job's times go on, counted from now. A job that is neither
+// stays as it is.
 func (c *Client) ResumeJob(ctx context.Context, id string, opts ...CallOption) (Job, error) {
 	s, err := c.store(callOf(opts).store)
 	if err != nil {
@@ -287,6 +334,9 @@ func (c *Client) ResumeJob(ctx context.Context, id string, opts ...CallOption) (
 		return Job{}, err
 	}
 	return c.change(ctx, s, id, job.JobResumed, "", func(e store.Entry) (store.Entry, error) {
+		if e.State == store.Active {
+			return e, errUnchanged
+		}
 		e.State, e.Reason = store.Active, ""
 		return e, schedule(&e, time.UnixMilli(now))
 	})

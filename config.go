@@ -57,6 +57,14 @@ func (c Config) Validate() error {
 	if len(storeURLs(c.Redis, c.Stores)) == 0 {
 		faults = append(faults, errors.New("redis: no store is given, such as redis://localhost:6379/0"))
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Stores)) {
+		if err := job.ValidID("store", name); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if c.Redis != "" && c.Stores[job.DefaultName] != "" && c.Stores[job.DefaultName] != c.Redis {
+		faults = append(faults, errors.New("store default: has two URLs, one in Redis and one in Stores"))
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Executors)) {
 		if err := job.ValidID("executor", name); err != nil {
 			faults = append(faults, err)
@@ -76,6 +84,10 @@ func (c Config) Validate() error {
 	}
 	if c.DrainTimeout < 0 {
 		faults = append(faults, fmt.Errorf("drain timeout %s must not be negative", c.DrainTimeout))
+	}
+	probe := Job{Task: "any", Trigger: Every(time.Second), Options: c.Defaults}
+	if err := errors.Join(probe.Validate(), legible(c.Defaults)); err != nil {
+		faults = append(faults, fmt.Errorf("defaults: %w", err))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("carillon: configuration: %w", err)

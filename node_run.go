@@ -93,6 +93,7 @@ func (r *running) run(ctx context.Context) error {
 
 	err = r.await(ctx, failed)
 	r.log.Info("stopping", "reason", reason(ctx, err))
+	r.stopOnce.Do(func() { close(r.stop) }) // however it came to this, the node is not ready any more
 	r.ring.Resign()
 	stopFetching()
 	if ctx.Err() != nil || err != nil {
