@@ -1,0 +1,80 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Drained returns when the store holds no run in any place: streams and their pending lists,
+// running, leases, slots, delayed and waiting are empty. It polls Redis itself. When ctx ends first
+// the error says what is left.
+func (s *Stack) Drained(ctx context.Context) error {
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		left, err := s.leftovers(ctx)
+		if err == nil && len(left) == 0 {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("rig: not drained: %s: %w", strings.Join(left, ", "), errors.Join(err, ctx.Err()))
+		}
+	}
+}
+
+// places are the beginnings of the names, after the hash tag, of all keys that hold runs.
+var places = []string{"stream:", "running", "leases", "slots:", "delayed", "waiting"}
+
+// leftovers describes every key that still holds a run.
+func (s *Stack) leftovers(ctx context.Context) ([]string, error) {
+	var left []string
+	keys := s.raw.Scan(ctx, 0, "{"+cluster+":*", 1000).Iterator()
+	for keys.Next(ctx) {
+		key := keys.Val()
+		_, name, _ := strings.Cut(key, "}:")
+		for _, place := range places {
+			if !strings.HasPrefix(name, place) {
+				continue
+			}
+			what, err := s.leftover(ctx, key, place)
+			if err != nil {
+				return left, err
+			}
+			if what != "" {
+				left = append(left, name+" "+what)
+			}
+			break
+		}
+	}
+	return left, keys.Err()
+}
+
+// leftover describes one key; Redis deletes empty ones, save streams.
+func (s *Stack) leftover(ctx context.Context, key, place string) (string, error) {
+	if place != "stream:" {
+		return "exists", nil
+	}
+	length, err := s.raw.XLen(ctx, key).Result()
+	if err != nil {
+		return "", err
+	}
+	groups, err := s.raw.XInfoGroups(ctx, key).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", err
+	}
+	pending := int64(0)
+	for _, g := range groups {
+		pending += g.Pending
+	}
+	if length == 0 && pending == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("holds %d entries, %d pending", length, pending), nil
+}

@@ -1,0 +1,59 @@
+package rig
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/carillon-project/carillon/test/e2e/internal/history"
+)
+
+// Kill ends a node with SIGKILL, waits until it is gone and notes the fault.
+func (s *Stack) Kill(n *Node) history.Fault {
+	f := s.fault(history.Killed, n)
+	n.Kill()
+	f.Until = s.cfg.Now()
+	return s.note(f)
+}
+
+// Tell sends SIGTERM to a node, notes the fault and does not wait.
+func (s *Stack) Tell(n *Node) history.Fault {
+	f := s.fault(history.Told, n)
+	n.Signal(syscall.SIGTERM)
+	return s.note(f)
+}
+
+// Suspend stops a node where it is. The returned function lets it go on, and notes the fault then.
+func (s *Stack) Suspend(n *Node) (resume func()) {
+	f := s.fault(history.Suspended, n)
+	n.Process.Suspend()
+	return func() {
+		f.Until = s.cfg.Now()
+		s.note(f)
+		n.Resume()
+	}
+}
+
+// Leader returns the node that etcd says is in office, once there is one above the given term.
+func (s *Stack) Leader(ctx context.Context, above int64) (*Node, history.Term, error) {
+	term, err := s.Watch.Leader(ctx, above)
+	if err != nil {
+		return nil, term, err
+	}
+	return s.Node(term.Node), term, nil
+}
+
+// fault describes what is about to be done, to whatever it is in office at.
+func (s *Stack) fault(kind history.FaultKind, n *Node) history.Fault {
+	f := history.Fault{Kind: kind, Node: n.Name, At: s.cfg.Now()}
+	if leader, ok := s.Watch.Current(); ok && leader.Node == n.Name {
+		f.Term = leader.Term
+	}
+	return f
+}
+
+func (s *Stack) note(f history.Fault) history.Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.h.Faults = append(s.h.Faults, f)
+	return f
+}

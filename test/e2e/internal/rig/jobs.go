@@ -1,0 +1,113 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/carillon-project/carillon"
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/test/e2e/internal/history"
+)
+
+// Add defines a job that posts to url, due at first and every interval after it (zero = once), whose
+// every due time must run however late. It is noted as soon as it was acknowledged.
+func (s *Stack) Add(ctx context.Context, c *carillon.Client, id, url string, first time.Time, every time.Duration) error {
+	first = first.UTC().Truncate(time.Millisecond)
+	trigger := carillon.At(first)
+	if every > 0 {
+		trigger = carillon.Args(map[string]string{
+			"type": "interval", "every": every.String(), "start_date": job.FormatTime(first),
+		})
+	}
+	_, err := c.AddJob(ctx, carillon.Job{
+		ID: id, Task: "http", Trigger: trigger, Args: carillon.Args(map[string]string{"url": url}),
+		Options: carillon.Options{Coalesce: carillon.CoalesceAll, MisfireGraceTime: carillon.GraceNone, MaxInstances: 3},
+	})
+	if err != nil {
+		return fmt.Errorf("rig: add job: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.h.Jobs = append(s.h.Jobs, history.Job{ID: id, First: first, Every: every})
+	return nil
+}
+
+// AddSteady defines n jobs due each second, spread evenly over it, from about a second after now.
+// The one numbered i is answered after i mod 5 times 40 ms.
+func (s *Stack) AddSteady(ctx context.Context, c *carillon.Client, n int) error {
+	first := s.cfg.Now().Add(time.Second)
+	for i := range n {
+		url := s.Witness.URL(time.Duration(i%5) * 40 * time.Millisecond)
+		at := first.Add(time.Duration(i) * time.Second / time.Duration(n))
+		if err := s.Add(ctx, c, fmt.Sprintf("steady-%02d", i), url, at, time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Settled returns when every job that is due again and again has run for a time less than one and a
+// half intervals ago, and nothing that was seen to begin is without an end.
+func (s *Stack) Settled(ctx context.Context) error {
+	s.mu.Lock()
+	jobs := append([]history.Job{}, s.h.Jobs...)
+	s.mu.Unlock()
+	return s.Witness.Wait(ctx, "every job catch up", func(seen []history.Execution) bool {
+		latest := map[string]time.Time{}
+		for _, e := range seen {
+			if e.Scheduled.After(latest[e.JobID]) && e.Answered {
+				latest[e.JobID] = e.Scheduled
+			}
+		}
+		now := s.cfg.Now()
+		for _, j := range jobs {
+			if j.Every > 0 && now.Sub(latest[j.ID]) > j.Every*3/2 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// Pause stops the schedule and notes when.
+func (s *Stack) Pause(ctx context.Context, c *carillon.Client) error {
+	asked := s.cfg.Now()
+	if err := c.Pause(ctx, carillon.Because("end of test")); err != nil {
+		return fmt.Errorf("rig: pause: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.h.Pause = history.Pause{Asked: asked, Done: s.cfg.Now()}
+	return nil
+}
+
+// History returns the evidence so far, with the event log and the outcomes read through c.
+func (s *Stack) History(ctx context.Context, c *carillon.Client, name string, seed uint64) (history.History, error) {
+	s.mu.Lock()
+	h := s.h
+	s.mu.Unlock()
+	h.Name, h.Seed = name, seed
+	h.Terms, h.Executions = s.Watch.Terms(), s.Witness.Executions()
+	events, err := c.Events(ctx)
+	if err != nil {
+		return h, fmt.Errorf("rig: read events: %w", err)
+	}
+	for _, e := range events {
+		if e.Kind == carillon.JobSubmitted {
+			h.Submissions = append(h.Submissions, history.Submission{RunID: e.RunID, Node: e.Node, Term: e.Term})
+		}
+	}
+	for _, j := range h.Jobs {
+		rows, err := c.History(ctx, j.ID, 10_000)
+		if err != nil {
+			return h, fmt.Errorf("rig: read history: %w", err)
+		}
+		for _, r := range rows {
+			h.Outcomes = append(h.Outcomes, history.Outcome{
+				JobID: j.ID, RunID: r.RunID, Scheduled: r.ScheduledTime, Outcome: string(r.Outcome), Attempt: r.Attempt, Node: r.Node,
+			})
+		}
+	}
+	return h, nil
+}

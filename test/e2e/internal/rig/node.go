@@ -1,0 +1,109 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Node is one `carillon node` process.
+type Node struct {
+	*Process
+	Address string // of its listener, once it is ready
+
+	ready chan struct{} // closed with Address set
+	once  sync.Once
+}
+
+// StartNode starts a node with the stack's etcd and Redis and further arguments, and does not wait
+// until it is ready. A name may be used again once the process that had it has ended.
+func (s *Stack) StartNode(name string, args ...string) (*Node, error) {
+	argv := append([]string{
+		s.cfg.Binary, "node", "--name", name, "--etcd", strings.Join(s.Endpoints(), ","), "--redis", s.redis.URL(),
+		"--lease-ttl", s.cfg.LeaseTTL.String(), "--run-lease", s.cfg.RunLease.String(), "--drain-timeout", "10s",
+		"--allow-http-to", "127.0.0.0/8",
+	}, args...)
+	n := &Node{ready: make(chan struct{})}
+	p, err := start(name, filepath.Join(s.cfg.Dir, name+".log"), nil, argv, n.hear)
+	if err != nil {
+		return nil, err
+	}
+	n.Process = p
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nodes = append(s.nodes, n)
+	s.owners[p.Pid()] = name
+	return n, nil
+}
+
+// hear reads `ready name=N address=HOST:PORT`.
+func (n *Node) hear(line string) {
+	if !strings.HasPrefix(line, "ready ") {
+		return
+	}
+	n.once.Do(func() {
+		for _, field := range strings.Fields(line) {
+			if address, ok := strings.CutPrefix(field, "address="); ok {
+				n.Address = address
+			}
+		}
+		close(n.ready)
+	})
+}
+
+// Ready returns when the node has said that it is ready.
+func (n *Node) Ready(ctx context.Context) error {
+	select {
+	case <-n.ready:
+		return nil
+	case <-n.Done():
+		return fmt.Errorf("rig: node %s ended with code %d before it was ready, see its log", n.Name, n.ExitCode())
+	case <-ctx.Done():
+		return fmt.Errorf("rig: node %s is not ready: %w", n.Name, ctx.Err())
+	}
+}
+
+// StartNodes starts the named nodes and returns when all are ready.
+func (s *Stack) StartNodes(ctx context.Context, names ...string) error {
+	var started []*Node
+	for _, name := range names {
+		n, err := s.StartNode(name)
+		if err != nil {
+			return err
+		}
+		started = append(started, n)
+	}
+	for _, n := range started {
+		if err := n.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Node returns the latest process of that name that has not ended, or nil.
+func (s *Stack) Node(name string) *Node {
+	for _, n := range s.Running() {
+		if n.Name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// Running returns the nodes that have not ended, oldest first.
+func (s *Stack) Running() []*Node {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var running []*Node
+	for _, n := range s.nodes {
+		select {
+		case <-n.Done():
+		default:
+			running = append(running, n)
+		}
+	}
+	return running
+}
