@@ -169,14 +169,18 @@ func dispatchMixed(t *testing.T, open Open) {
 func dispatchMany(t *testing.T, open Open) {
 	r := newRig(t, open)
 	var all []store.Dispatch
+	jobs, times := []any{"HSET", r.key("jobs")}, []any{"ZADD", r.key("run_times")}
 	for i := range store.MaxDispatch {
-		e := r.add(fmt.Sprintf("j%d", i))
+		e := r.entry(fmt.Sprintf("j%d", i))
+		jobs, times = append(jobs, e.Job.ID, e.Header.Encode()+"{}"), append(times, e.RunTime, e.Job.ID)
 		d := advance(e, message(e, e.RunTime))
 		if i%2 == 0 {
 			d.Next = nil
 		}
 		all = append(all, d)
 	}
+	r.raw.do(jobs...)
+	r.raw.do(times...)
 	for i, answer := range r.dispatch(all...) {
 		equal(r, all[i].ID, answer, store.DispatchOK)
 	}

@@ -151,10 +151,10 @@ func eventsCursor(t *testing.T, open Open) {
 
 func eventsCapped(t *testing.T, open Open) {
 	r := newRig(t, open, func(c *store.Config) { c.EventLimit = 10 })
-	for range 500 {
+	for range 230 {
 		r.must(r.s.Note(r.ctx, 0, job.Event{Kind: job.NodeJoined}))
 	}
-	if n := r.raw.number("XLEN", r.key("events")); n < 10 || n > 300 {
+	if n := r.raw.number("XLEN", r.key("events")); n < 10 || n > 120 {
 		t.Errorf("%d entries are kept, about 10 were asked for", n)
 	}
 }

@@ -41,7 +41,7 @@ type rig struct {
 
 func newRig(t *testing.T, open Open, edits ...func(*store.Config)) *rig {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	cfg := open(t)
 	cfg.Namespace = fmt.Sprintf("conf%d", serial.Add(1))
