@@ -84,18 +84,16 @@ func (l *line) read(ctx, work context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
-		var err error
-		pending, err = l.round(ctx, work, free, pending)
-		if err == nil {
-			t.clear()
-			l.ready(pending)
-			continue
-		}
-		pending = true
-		if ctx.Err() == nil {
+		more, err := l.round(ctx, work, free, pending)
+		if err != nil && ctx.Err() == nil {
 			t.note(err)
 			t.pause(ctx)
 		}
+		if err == nil && !pending { // only a read that worked ends the trouble
+			t.clear()
+		}
+		pending = more
+		l.ready(pending)
 	}
 	if err := l.handBack(ctx, work); err != nil {
 		l.log.Warn("fetched runs were not handed back, the leader will", "error", err)
@@ -114,7 +112,8 @@ func (l *line) ready(pending bool) {
 	}
 }
 
-// round fetches and starts once. more says that the pending list has to be read (again).
+// round fetches and starts once. more says that the pending list has to be read (again), as after
+// every error.
 func (l *line) round(ctx, work context.Context, free int, pending bool) (more bool, err error) {
 	if !pending {
 		entries, err := l.queue.Fetch(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, free, block)

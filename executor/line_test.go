@@ -76,18 +76,22 @@ func TestReaderReadsItsPendingListAfterAnError(t *testing.T) {
 			}
 			return nil
 		}
-		begin := time.Now()
 		r := f.run(t, 1, nothing)
 		defer r.shut()
-		pass(firstPause*3 + 1)
-		want := []string{"pending 1", "fetch 1", "pending 1", "fetch 1", "pending 1", "fetch 1"}
-		if diff := cmp.Diff(want, f.take()[:6]); diff != "" {
-			t.Error(diff)
+		for _, pause := range []time.Duration{0, firstPause, 2 * firstPause, 4 * firstPause} {
+			if pause > 0 {
+				pass(pause - 1)
+				if calls := f.take(); len(calls) != 0 {
+					t.Errorf("%q before a pause of %s had passed", calls, pause)
+				}
+				pass(1)
+			}
+			synctest.Wait()
+			if diff := cmp.Diff([]string{"pending 1", "fetch 1"}, f.take()); diff != "" {
+				t.Error(diff)
+			}
 		}
 		<-r.pool.Ready()
-		if time.Since(begin) == 0 {
-			t.Error("it did not pause")
-		}
 	})
 }
 
@@ -177,6 +181,51 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 		<-r.ended
 		if diff := cmp.Diff([]string{"a cancelled again"}, f.outcomes()); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+func TestWhatIsFetchedAfterTheEndIsNotStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.fetch = func(int) error {
+			time.Sleep(time.Second)
+			return nil
+		}
+		f.entries <- []store.Fetched{entry("a")}
+		r := f.run(t, 1, nothing)
+		synctest.Wait()
+		f.pending = func(n int) ([]store.Fetched, error) {
+			if n == 2 {
+				return []store.Fetched{entry("a")}, nil
+			}
+			return nil, nil
+		}
+		r.stop()
+		<-r.ended
+		want := []string{"pending 1", "fetch 1", "pending 500", "start 0+1"}
+		if diff := cmp.Diff(want, f.take()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestFollowerKeepsThePlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, let := newFake(), make(chan struct{})
+		f.entries <- []store.Fetched{entry("a", "b", "c")}
+		r := f.run(t, 1, func(context.Context, job.Run) (any, error) { <-let; return nil, nil })
+		defer r.shut()
+		for range 3 {
+			synctest.Wait()
+			if !r.pool.slots.none() {
+				t.Error("the place is free while a run has it")
+			}
+			let <- struct{}{}
+		}
+		synctest.Wait()
+		if r.pool.slots.free != 1 {
+			t.Errorf("%d places are free", r.pool.slots.free)
 		}
 	})
 }
