@@ -27,7 +27,7 @@ test: race ## all unit and conformance tests under the race detector, then five 
 
 .PHONY: race
 race: redis ## the unit and conformance tests under the race detector
-	$(GO) test -race -timeout 8m $$($(GO) list ./... | grep -v '/test/e2e$$$$')
+	$(GO) test -race -timeout 8m $$($(GO) list ./... | grep -v '/test/e2e$$')
 
 .PHONY: e2e
 e2e: redis ## the end-to-end tests, with twenty leader kills
