@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -90,7 +91,7 @@ func (a *app) paused(ctx context.Context) bool {
 		on, err = c.IsPaused(ctx)
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, carillon.ErrNotInitialised) {
 		fmt.Fprintln(a.stderr, errorLine(fmt.Errorf("whether times are paused is not known: %w", err)))
 	}
 	return on

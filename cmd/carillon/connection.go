@@ -15,7 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/pflag"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
+	"go.uber.org/zap" //nolint:depguard // etcd's client takes no other logger; it gets one that is silent
 
 	"github.com/carillon-project/carillon"
 	"github.com/carillon-project/carillon/job"
@@ -47,7 +47,7 @@ type tlsFiles struct{ ca, cert, key string }
 func (c *connection) flags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&c.etcd, "etcd", nil, "etcd `URLS`, separated by commas")
 	flags.StringVar(&c.redis, "redis", "", "`URL` of the store \"default\", redis://HOST:6379/0")
-	flags.StringArrayVar(&c.stores, "store", nil, "`NAME=URL` defines a further store (repeatable);\nNAME alone selects the store to use")
+	flags.StringArrayVar(&c.stores, "store", nil, "`NAME=URL` defines a further store (repeatable); NAME alone selects the store to use")
 	flags.StringVar(&c.cluster, "cluster", job.DefaultName, "`NAME` of the cluster")
 	flags.StringVar(&c.namespace, "namespace", "", "`PREFIX` of all keys in Redis (default: the cluster's name)")
 	flags.StringVar(&c.etcdTLS.ca, "etcd-ca", "", "PEM `FILE` of who signs etcd's certificates")

@@ -32,10 +32,11 @@ func (a *app) devCommand() *cobra.Command {
 	var f devFlags
 	c := &cobra.Command{
 		Use: "dev [--nodes N] [--data DIR]", Short: "Try it: etcd, Redis, nodes and sample jobs in one", GroupID: groupRun, Args: takes(),
-		Long: "Starts an embedded etcd, a Redis, some nodes and a few sample jobs on this machine,\n" +
-			"prints each firing, and ends them all on Ctrl-C. Without redis-server on the PATH an\n" +
-			"in-memory stand-in is used. The addresses are in DIR/endpoints.json while it runs,\n" +
-			"so that carillon node can join. For trying out only.",
+		Long: "Starts an embedded etcd, a Redis, some nodes and a few sample jobs on this\n" +
+			"machine, prints each firing, and ends them all on Ctrl-C. Without redis-server\n" +
+			"on the PATH an in-memory stand-in is used. The addresses are in\n" +
+			"DIR/endpoints.json while it runs, so that carillon node can join. For trying\n" +
+			"out only.",
 		Example: "  carillon dev\n  carillon dev --nodes 5 --data ./carillon-data",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.nodes < 1 || f.nodes > devNodes {
@@ -45,7 +46,7 @@ func (a *app) devCommand() *cobra.Command {
 		},
 	}
 	c.Flags().IntVar(&f.nodes, "nodes", 3, "how many nodes to run")
-	c.Flags().StringVar(&f.data, "data", "", "`DIR` that keeps jobs for the next time (default: a\ntemporary one that goes at the end)")
+	c.Flags().StringVar(&f.data, "data", "", "`DIR` that keeps jobs for the next time (default: a temporary one that goes at the end)")
 	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "`ADDR` of the first node; the others get free ports")
 	f.taskFlags.register(c.Flags())
 	configurable(c.Flags())

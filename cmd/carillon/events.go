@@ -27,8 +27,8 @@ func (a *app) eventsCommand() *cobra.Command {
 	var f eventFilter
 	c := &cobra.Command{
 		Use: "events [--follow]", Short: "Show the cluster's event log, oldest first", GroupID: groupJobs, Args: takes(),
-		Long: "Shows the events that the log still holds, and with --follow those to come, until\n" +
-			"it is interrupted. With -o json there is one event per line.",
+		Long: "Shows the events that the log still holds, and with --follow those to come,\n" +
+			"until it is interrupted. With -o json there is one event per line.",
 		Example: "  carillon events --follow --tail 0 -o json\n  carillon events --job hello --kind job_error,job_missed",
 	}
 	c.Flags().BoolVar(&f.follow, "follow", false, "go on with the events to come")

@@ -21,7 +21,8 @@ func (a *app) healthCommand() *cobra.Command {
 	var ready bool
 	c := &cobra.Command{
 		Use: "health [--address HOST:PORT]", Short: "Ask a node whether it lives", GroupID: groupCluster, Args: takes(),
-		Long:    "Exits with 0 if the node answers that it lives, or with --ready that it takes work.\nFor images without a shell or curl.",
+		Long: "Exits with 0 if the node answers that it lives, or with --ready that it takes\n" +
+			"work. For images without a shell or curl.",
 		Example: "  carillon health --address 127.0.0.1:7070 --ready",
 	}
 	c.Flags().StringVar(&address, "address", "", "`HOST:PORT` of the node (default CARILLON_LISTEN)")

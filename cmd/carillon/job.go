@@ -149,7 +149,8 @@ func (a *app) jobHistoryCommand() *cobra.Command {
 	var limit int
 	c := &cobra.Command{
 		Use: "history ID", Short: "Show what became of a job's times, newest first", Args: takes("ID"),
-		Long:    "Shows one row per run, or per stretch of times that did not run. History outlives\nits job by some days. Runs of enqueue stand under @TASK.",
+		Long: "Shows one row per run, or per stretch of times that did not run. History\n" +
+			"outlives its job by some days. Runs of enqueue stand under @TASK.",
 		Example: "  carillon job history nightly --limit 20\n  carillon job history @log",
 	}
 	c.Flags().IntVar(&limit, "limit", 0, "at most so many rows (default all that are kept)")

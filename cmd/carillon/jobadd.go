@@ -76,9 +76,6 @@ func (a *app) jobsGiven(file string, fields *jobFlags) (jobs []job.Job, list boo
 	if err != nil {
 		return nil, false, err
 	}
-	if _, err := a.place(); err != nil {
-		return nil, false, err
-	}
 	var docs []json.RawMessage
 	switch {
 	case file != "" && len(doc) > 0:
@@ -100,7 +97,9 @@ func (a *app) jobsGiven(file string, fields *jobFlags) (jobs []job.Job, list boo
 			return nil, false, usagef("%s: %w", nameOf(file), err)
 		}
 	}
-	jobs, err = decodeJobs(docs, a.now())
+	if jobs, err = decodeJobs(docs, a.now()); err == nil {
+		_, err = a.place()
+	}
 	return jobs, list, err
 }
 

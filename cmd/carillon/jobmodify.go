@@ -18,10 +18,10 @@ func (a *app) jobModifyCommand() *cobra.Command {
 	var fields jobFlags
 	c := &cobra.Command{
 		Use: "modify ID {-f FILE|- | --every 30s …}", Short: "Change fields of a job", Args: takes("ID"),
-		Long: "Changes the fields that are given, by flags or by a document that holds only them,\n" +
-			"and leaves the others. A field that is null goes back to its default; null means\n" +
-			"never too late for misfire_grace_time and paused for next_run_time. retry and labels\n" +
-			"are merged field by field.",
+		Long: "Changes the fields that are given, by flags or by a document that holds only\n" +
+			"them, and leaves the others. A field that is null goes back to its default;\n" +
+			"null means never too late for misfire_grace_time and paused for next_run_time.\n" +
+			"retry and labels are merged field by field.",
 		Example: "  carillon job modify hello --every 30s\n" +
 			"  echo '{\"max_instances\":2,\"timeout\":null}' | carillon job modify hello -f -",
 	}
@@ -52,9 +52,6 @@ func (a *app) patchGiven(file string, fields *jobFlags, id string) (patch, error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.place(); err != nil {
-		return nil, err
-	}
 	p := patch(doc)
 	switch {
 	case file != "" && len(doc) > 0:
@@ -78,7 +75,11 @@ func (a *app) patchGiven(file string, fields *jobFlags, id string) (patch, error
 	if len(p) == 0 {
 		return nil, usagef("no field to change was given; say -f FILE, or flags such as --every 30s")
 	}
-	return p, usage(p.check(a, id))
+	if err := p.check(a, id); err != nil {
+		return nil, usage(err)
+	}
+	_, err = a.place()
+	return p, err
 }
 
 // readPatch reads an object, refusing a field that is given twice.

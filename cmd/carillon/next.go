@@ -22,8 +22,8 @@ func (a *app) nextCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "next [-f FILE|-] [--from TIME] [--count N]", GroupID: groupJobs, Args: takes(),
 		Short: "Show when a trigger fires",
-		Long: "Reads a trigger document (JSON or YAML) from a file, from standard input or from\n" +
-			"flags and prints its times as JSON, in UTC. Nothing is contacted.",
+		Long: "Reads a trigger document (JSON or YAML) from a file, from standard input or\n" +
+			"from flags and prints its times as JSON, in UTC. Nothing is contacted.",
 		Example: "  echo '{\"type\":\"cron\",\"expr\":\"0 3 * * mon\"}' | carillon next --count 3\n" +
 			"  carillon next --every 90m --from 2026-01-01T00:00:00Z",
 	}
@@ -67,11 +67,24 @@ func (a *app) next(doc []byte, from string, count int) error {
 	}
 	times := []string{}
 	for _, at := range trigger.Times(t, begin, count) {
-		times = append(times, at.UTC().Format(time.RFC3339Nano))
+		times = append(times, exact(at))
 	}
 	return a.line(struct {
 		Times []string `json:"times"`
 	}{times})
+}
+
+// exact prints a time to its last digit: whole seconds without a fraction, others in microseconds,
+// or nanoseconds where a trigger has them.
+func exact(t time.Time) string {
+	layout := "2006-01-02T15:04:05Z"
+	switch {
+	case t.Nanosecond()%1000 != 0:
+		layout = "2006-01-02T15:04:05.000000000Z"
+	case t.Nanosecond() != 0:
+		layout = "2006-01-02T15:04:05.000000Z"
+	}
+	return t.UTC().Format(layout)
 }
 
 // resolve compiles a trigger document as if it were added at now.

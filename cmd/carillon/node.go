@@ -30,10 +30,10 @@ func (a *app) nodeCommand() *cobra.Command {
 	var f nodeFlags
 	c := &cobra.Command{
 		Use: "node --etcd URLS --redis URL", Short: "Run a node of the cluster", GroupID: groupRun, Args: takes(),
-		Long: "Runs a node until SIGTERM or SIGINT: then it gives up its office, lets its runs\n" +
-			"finish and exits with 0; a second signal cancels them. It prints one line,\n" +
-			"\"ready name=N address=HOST:PORT\", when it is a member and consumes. It serves the\n" +
-			"tasks log, http and shell.",
+		Long: "Runs a node until SIGTERM or SIGINT: then it gives up its office, lets its\n" +
+			"runs finish and exits with 0; a second signal cancels them. It prints one\n" +
+			"line, \"ready name=N address=HOST:PORT\", when it is a member and consumes. It\n" +
+			"serves the tasks log, http and shell.",
 		Example: "  carillon node --etcd http://127.0.0.1:2379 --redis redis://127.0.0.1:6379/0",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.node(cmd.Context(), f)
@@ -49,7 +49,7 @@ func (f *nodeFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:0", "`ADDR` of liveness, health and metrics")
 	flags.StringVar(&f.advertise, "advertise", "", "`ADDR` that other nodes dial (default: that of --listen)")
 	flags.BoolVar(&f.insecure, "insecure", false, "listen beyond loopback without authentication")
-	flags.StringArrayVar(&f.executors, "executor", nil, "serve this executor, `NAME=CONCURRENCY` (repeatable;\ndefault default=64)")
+	flags.StringArrayVar(&f.executors, "executor", nil, "serve this executor, `NAME=CONCURRENCY` (repeatable; default default=64)")
 	f.taskFlags.register(flags)
 	durationVar(flags, &f.leaseTTL, "lease-ttl", 5*time.Second, "how long a hung leader stays in office")
 	durationVar(flags, &f.runLease, "run-lease", 15*time.Second, "how long a run of a dead node waits for another")

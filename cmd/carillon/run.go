@@ -30,7 +30,10 @@ type app struct {
 // it started outlives it.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	stdout, stderr = &orderly{w: stdout}, &orderly{w: stderr}
-	a := &app{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now}
+	a := &app{
+		getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr,
+		now: time.Now,
+	}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -134,11 +137,10 @@ func showHelp(cmd *cobra.Command, args []string) error {
 		}
 	}
 	if len(args) == 0 {
-		return usagef("%s what? It takes %s", cmd.CommandPath(), strings.Join(names, ", "))
+		return usagef("%s: say what to do: %s", cmd.CommandPath(), strings.Join(names, ", "))
 	}
-	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return usagef("unknown command %q; did you mean %q?", cmd.CommandPath()+" "+args[0], cmd.CommandPath()+" "+near[0])
+	if near := nearest(args[0], names); near != "" {
+		return usagef("unknown command \"%s %s\"; did you mean \"%s %s\"?", cmd.CommandPath(), args[0], cmd.CommandPath(), near)
 	}
-	return usagef("unknown command %q; %s takes %s", cmd.CommandPath()+" "+args[0], cmd.CommandPath(), strings.Join(names, ", "))
+	return usagef("unknown command \"%s %s\"; known are %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))
 }

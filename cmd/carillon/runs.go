@@ -24,7 +24,7 @@ func (a *app) enqueueCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&args, "args", "", "arguments of the task, `JSON`")
 	c.Flags().StringVar(&executor, "executor", job.DefaultName, "`NAME` of the executor")
-	c.Flags().StringVar(&key, "idempotency-key", "", "a second call with the same `KEY` within 24 hours\ngets the run of the first")
+	c.Flags().StringVar(&key, "idempotency-key", "", "a second call with the same `KEY` within 24 hours gets the run of the first")
 	c.Flags().IntVar(&retry, "retry", 1, "attempts in all when it fails")
 	c.Flags().StringVar(&timeout, "timeout", "", "longest `DURATION` of the run")
 	c.RunE = func(cmd *cobra.Command, names []string) error {

@@ -23,9 +23,9 @@ func (a *app) storeCommand() *cobra.Command {
 	var partitions int
 	adopt := &cobra.Command{
 		Use: "adopt", Short: "Accept a Redis that was emptied or replaced", Args: takes(),
-		Long: "Tells the cluster to use the Redis at the URL from now on, in place of the one it\n" +
-			"knew, and creates the store there if it is empty. Jobs that were only in the old\n" +
-			"one are gone. Needs etcd and Redis.",
+		Long: "Tells the cluster to use the Redis at the URL from now on, in place of the one\n" +
+			"it knew, and creates the store there if it is empty. Jobs that were only in\n" +
+			"the old one are gone. Needs etcd and Redis.",
 		Example: "  carillon store adopt --etcd http://etcd:2379 --redis redis://redis:6379/0",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.adopt(cmd.Context(), name, partitions)
@@ -61,7 +61,7 @@ func (a *app) checkStores(ctx context.Context) error {
 	}
 	return a.answer(facts, func(w io.Writer) {
 		for _, f := range facts {
-			fmt.Fprintf(w, "store %s is fit: %d jobs, %d partitions, uid %s\n", f.Store, *f.Jobs, f.Partitions, f.UID)
+			fmt.Fprintf(w, "store %s is fit: jobs %d, partitions %d\n  uid %s\n", f.Store, *f.Jobs, f.Partitions, f.UID)
 		}
 	})
 }

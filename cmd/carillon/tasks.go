@@ -25,9 +25,9 @@ type taskFlags struct {
 }
 
 func (t *taskFlags) register(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&t.allowHTTP, "allow-http-to", nil, "open private addresses to the task http, `CIDR`\n(repeatable)")
-	flags.StringArrayVar(&t.allowShell, "allow-shell", nil, "let the task shell run this program, `PATH`\n(repeatable)")
-	flags.StringVar(&t.secretFile, "http-secret-file", "", "`FILE` with the secret that signs requests, whsec_…\n(or CARILLON_HTTP_SECRET)")
+	flags.StringArrayVar(&t.allowHTTP, "allow-http-to", nil, "open private addresses to the task http, `CIDR` (repeatable)")
+	flags.StringArrayVar(&t.allowShell, "allow-shell", nil, "let the task shell run this program, `PATH` (repeatable)")
+	flags.StringVar(&t.secretFile, "http-secret-file", "", "`FILE` with the secret that signs requests, whsec_… (or CARILLON_HTTP_SECRET)")
 }
 
 // tasks are the built-in handlers of one process.

@@ -65,14 +65,21 @@ func flagError(cmd *cobra.Command, err error) error {
 
 // nearestFlag returns the flag of cmd that a misspelt name is closest to, or "".
 func nearestFlag(cmd *cobra.Command, name string) string {
-	best, least := "", 3
-	see := func(f *pflag.Flag) {
-		if d := distance(name, f.Name); d < least {
-			best, least = f.Name, d
-		}
-	}
+	var names []string
+	see := func(f *pflag.Flag) { names = append(names, f.Name) }
 	cmd.LocalFlags().VisitAll(see)
 	cmd.InheritedFlags().VisitAll(see)
+	return nearest(name, names)
+}
+
+// nearest returns the name that a misspelt one is closest to, or "" if none is close.
+func nearest(misspelt string, names []string) string {
+	best, least := "", min(3, len(misspelt))
+	for _, name := range names {
+		if d := distance(misspelt, name); d < least {
+			best, least = name, d
+		}
+	}
 	return best
 }
 
