@@ -20,7 +20,8 @@ type Config struct {
 	// rests on the date it shows.
 	Now func() time.Time
 	// Lease is the lease of a run, default 15s: how long a lost run stays with its node, and how
-	// long recovery waits after Redis was away or its clock was set.
+	// long recovery waits after Redis was away or its clock was set. Redis must be away for two
+	// seconds to be noticed for certain; leases of less than three may end meanwhile.
 	Lease time.Duration
 	// Patience is how long no partition at all may answer before Run gives the office up; default 5s.
 	Patience time.Duration

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/carillon-project/carillon/internal/devstack"
 	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
 )
@@ -174,4 +175,38 @@ func TestLineMovesOn(t *testing.T) {
 		slot, ok := store.SlotOfNudge(got[0].Bodies[0])
 		return ok && slot == "a"
 	})
+}
+
+// Leases that ended while Redis was away say nothing: their nodes could not renew them.
+func TestRecoveryWaitsAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	server, err := devstack.StartRedis(t.Context(), devstack.RedisConfig{AppendOnly: true, Args: []string{"--appendfsync", "always"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	s := newStandAt(t, server, 1)
+	s.lease = 1500 * time.Millisecond
+	s.lead(1, "n/1")
+	s.add("a", s.now(), 3_600_000, once)
+	m := s.fetch(0, "n/1", 1)[0]
+	owner := s.start("n/1", m, s.lease)
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	// The loop looks each second, and the store resends for three quarters of one: what lasts longer
+	// is noticed.
+	began := time.Now()
+	s.eventually("the lease has ended", func() bool { return time.Since(began) > 2*time.Second })
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"b", "c"} { // the second is fired by a pass after a whole one
+		s.add(id, s.now(), 3_600_000, once)
+		s.eventually("the loop goes on", func() bool { return !s.exists(id) })
+	}
+	answers, err := s.Renew(t.Context(), 0, time.Minute, []store.Held{{RunID: m.Runs[0].ID, Owner: owner}})
+	if err != nil || answers[0] != store.Renewed {
+		t.Errorf("renewal after the outage: %v, %v", answers, err)
+	}
 }

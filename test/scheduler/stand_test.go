@@ -70,16 +70,21 @@ type stand struct {
 
 func newStand(t *testing.T, partitions int) *stand {
 	t.Helper()
+	return newStandAt(t, shared, partitions)
+}
+
+func newStandAt(t *testing.T, server *devstack.Redis, partitions int) *stand {
+	t.Helper()
 	s := &stand{T: t, lease: time.Minute, space: fmt.Sprintf("t%d", spaces.Add(1))}
 	var err error
 	s.Store, err = store.Open(t.Context(), store.Config{
-		URL: shared.URL(), Namespace: s.space, Node: "test", Create: true, Partitions: partitions,
+		URL: server.URL(), Namespace: s.space, Node: "test", Create: true, Partitions: partitions,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	s.raw = redis.NewClient(&redis.Options{Addr: shared.Addr()})
+	s.raw = redis.NewClient(&redis.Options{Addr: server.Addr()})
 	t.Cleanup(func() { _ = s.raw.Close() })
 	if err := s.Register(t.Context(), []string{"default"}, []string{"work"}); err != nil {
 		t.Fatal(err)
