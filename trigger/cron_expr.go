@@ -116,7 +116,7 @@ func exprSpec(obj object, fields, plain []string, days [2]daySet) (cronSpec, err
 			months: bitset(sets.Month & numbers), date: days[0], weekday: days[1],
 			either: !openField(fields[3]) && !openField(fields[5]),
 		},
-		hours: bitset(sets.Hour & numbers), minutes: bitset(sets.Minute & numbers), seconds: bitset(sets.Second & numbers),
+		daytime:  daytime{hours: bitset(sets.Hour & numbers), minutes: bitset(sets.Minute & numbers), seconds: bitset(sets.Second & numbers)},
 		wildHour: strings.HasPrefix(fields[2], "*"),
 	}, nil
 }

@@ -111,7 +111,7 @@ func fieldsSpec(values map[string]fieldValue) cronSpec {
 			date:    days.words,
 			weekday: daySet{weekdays: weekday<<1&0x7f | weekday>>6&1},
 		},
-		hours: values["hour"].bits(), minutes: values["minute"].bits(), seconds: values["second"].bits(),
+		daytime:  daytime{hours: values["hour"].bits(), minutes: values["minute"].bits(), seconds: values["second"].bits()},
 		wildHour: values["hour"].star,
 	}
 	if weeks := values["week"]; weeks.bits() != spanBits(1, 53, 1) {

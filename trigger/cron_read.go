@@ -8,10 +8,10 @@ import (
 
 // cronSpec is what either notation of a cron says.
 type cronSpec struct {
-	rule                    dayRule
-	years                   yearSet
-	hours, minutes, seconds bitset
-	wildHour                bool // the hour field begins with "*"
+	rule  dayRule
+	years yearSet
+	daytime
+	wildHour bool // the hour field begins with "*"
 }
 
 func readCron(_ scope, n *node, common settings) error {
@@ -36,9 +36,8 @@ func readCron(_ scope, n *node, common settings) error {
 		return err
 	}
 	c := &cron{
-		settings: common, hours: spec.hours, minutes: spec.minutes, seconds: spec.seconds,
-		days: spec.rule.calendar(), years: spec.years,
-		from: -maxOffset, until: lastInstant,
+		settings: common, daytime: spec.daytime, days: spec.rule.calendar(), years: spec.years,
+		wallClock: wallClock{from: -maxOffset, until: lastInstant},
 	}
 	if err := c.readPolicy(obj, spec.wildHour); err != nil {
 		return err

@@ -55,10 +55,9 @@ func (c *cron) plain() bool {
 func joinCrons(a, b *cron) jittered {
 	both := &cron{
 		settings: a.settings,
-		hours:    a.hours & b.hours, minutes: a.minutes & b.minutes, seconds: a.seconds & b.seconds,
-		days: a.days.intersect(b.days), years: a.years.intersect(b.years),
-		fold: foldBoth,
-		from: max(a.from, b.from), until: min(a.until, b.until),
+		daytime:  daytime{hours: a.hours & b.hours, minutes: a.minutes & b.minutes, seconds: a.seconds & b.seconds},
+		days:     a.days.intersect(b.days), years: a.years.intersect(b.years),
+		wallClock: wallClock{fold: foldBoth, from: max(a.from, b.from), until: min(a.until, b.until)},
 	}
 	if both.hours == 0 || both.minutes == 0 || both.seconds == 0 {
 		return &never{both.settings}
