@@ -106,9 +106,9 @@ func decodeRunning(value string) (RunningRun, error) {
 	}
 	n := numbers{}
 	r := RunningRun{Message: m, Owner: f[0], Started: n.read(f[4]), Cancelled: f[5] == "1"}
-	r.Attempt = int(n.read(f[1]))
+	r.Attempt = n.count(f[1])
 	r.Node, _, _ = strings.Cut(f[0], "/")
-	return r, n.err
+	return r, n.unreadable("running")
 }
 
 // Cancel asks the node that has the run to cancel it; the node learns it at its next renewal, or

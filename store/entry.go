@@ -68,6 +68,10 @@ func DecodeHeader(line string) (Header, error) {
 	if n.err != nil {
 		return Header{}, fmt.Errorf("store: job header: %w: %w", ErrUnreadable, n.err)
 	}
+	// Scripts compare headers as text: one that would be written differently never matches itself.
+	if h.Encode() != strings.TrimSuffix(line, "\n")+"\n" {
+		return Header{}, fmt.Errorf("store: job header: %w: %.40q is not as it is written", ErrUnreadable, line)
+	}
 	return h, nil
 }
 

@@ -8,22 +8,32 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/carillon-project/carillon/job"
 )
 
-// clean makes a text fit for a tab-separated line.
+// cleanLimit is how many bytes of a text are kept in a line.
+const cleanLimit = 2000
+
+var oneLine = strings.NewReplacer("\t", " ", "\n", " ⏎ ", "\r", "")
+
+// clean makes a text fit for a tab-separated line: valid UTF-8 of bounded length without tabs and
+// line ends. What is clean stays as it is.
 func clean(s string) string {
-	const limit = 2000
-	if len(s) > limit {
-		s = s[:limit] + "…"
+	cut := len(s) > cleanLimit
+	s = oneLine.Replace(strings.ToValidUTF8(s[:min(len(s), 2*cleanLimit)], "�"))
+	if !cut && len(s) <= cleanLimit {
+		return s
 	}
-	if !strings.ContainsAny(s, "\t\n\r") {
-		return strings.ToValidUTF8(s, "�")
+	const dots = "…"
+	end := min(len(s), cleanLimit-len(dots))
+	for end > 0 && end < len(s) && !utf8.RuneStart(s[end]) {
+		end--
 	}
-	return strings.ToValidUTF8(strings.NewReplacer("\t", " ", "\n", " ⏎ ", "\r", "").Replace(s), "�")
+	return s[:end] + dots
 }
 
 // EventLine is the stored form of an event without its time, which is that of the entry it
@@ -55,7 +65,7 @@ func decodeEvent(store string, at time.Time, line string) (job.Event, error) {
 	if f[3] != "" {
 		e.ScheduledTime = time.UnixMilli(n.read(f[3])).UTC()
 	}
-	return e, n.err
+	return e, n.unreadable("event")
 }
 
 func (n *numbers) orZero(s string) int64 {
@@ -180,7 +190,7 @@ func decodeRow(line string) (job.Row, error) {
 		Outcome: job.Outcome(f[0]), RunID: f[1], ScheduledTime: at(f[2]), Attempt: int(n.orZero(f[3])), Node: f[4],
 		Started: at(f[5]), Finished: at(f[6]), Count: int(n.orZero(f[7])), Until: at(f[8]), Cause: f[9], Error: f[10],
 	}
-	return r, n.err
+	return r, n.unreadable("history")
 }
 
 // History returns up to limit rows of a job, newest first; ad-hoc runs stand under "@task", and

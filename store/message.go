@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (m Message) Encode() string {
 	field(m.Task)
 	field(string(m.OnLost))
 	field(encodeRetry(m.Retry))
-	number(m.Timeout.Milliseconds())
+	number(ceilMillis(m.Timeout))
 	b.WriteByte('\n')
 	for i, r := range m.Runs {
 		if i > 0 {
@@ -87,7 +88,16 @@ func graceMillis(g job.Grace) int64 {
 	if g <= 0 {
 		return -1
 	}
-	return time.Duration(g).Milliseconds()
+	return ceilMillis(time.Duration(g))
+}
+
+// ceilMillis rounds up, so that what is short does not become none.
+func ceilMillis(d time.Duration) int64 {
+	ms := d.Milliseconds()
+	if d > time.Duration(ms)*time.Millisecond {
+		ms++
+	}
+	return ms
 }
 
 func encodeRetry(r job.Retry) string {
@@ -118,28 +128,34 @@ func DecodeMessage(body string) (Message, error) {
 	if f[0] != messageFormat {
 		return Message{}, fmt.Errorf("store: message: %w: %q", ErrNewerFormat, f[0])
 	}
-	if len(f) != messageFields+1 {
+	if len(f) != messageFields+1 || f[messageFields] != "" {
 		return Message{}, fmt.Errorf("store: message: %w: %d fields", ErrUnreadable, len(f))
 	}
 	n := numbers{}
 	m := Message{
-		Attempt: int(n.read(f[1])), Max: int(n.read(f[2])), Grace: graceOf(n.read(f[3])),
-		Overlap: job.Overlap(f[4]), UID: f[5], JobID: f[6], Executor: f[7], Lost: int(n.read(f[8])),
-		Failed: int(n.read(f[9])), Slot: f[10], Task: f[11], OnLost: job.OnLost(f[12]),
-		Timeout: time.Duration(n.read(f[14])) * time.Millisecond,
+		Attempt: n.count(f[1]), Max: n.count(f[2]), Grace: n.grace(f[3]),
+		Overlap: job.Overlap(f[4]), UID: f[5], JobID: f[6], Executor: f[7], Lost: n.count(f[8]),
+		Failed: n.count(f[9]), Slot: f[10], Task: f[11], OnLost: job.OnLost(f[12]),
+		Timeout: n.millis(f[14]),
+	}
+	if strings.ContainsFunc(f[4], func(c rune) bool { return c < 'a' || c > 'z' }) {
+		n.note(fmt.Errorf("overlap %q", f[4])) // scripts could not read it either
 	}
 	if args != "" {
 		m.Args = json.RawMessage(args)
 	}
 	if f[13] != "" {
 		n.note(json.Unmarshal([]byte(f[13]), &m.Retry))
+		if m.Retry.MaxAttempts <= 1 {
+			m.Retry = job.Retry{}
+		}
 	}
 	m.Runs = decodeRuns(runs, &n)
 	if n.err == nil && len(m.Runs) == 0 {
 		n.note(errors.New("it has no runs"))
 	}
-	if n.err != nil {
-		return Message{}, fmt.Errorf("store: message: %w: %w", ErrUnreadable, n.err)
+	if err := n.unreadable("message"); err != nil {
+		return Message{}, err
 	}
 	return m, nil
 }
@@ -161,20 +177,46 @@ func decodeRuns(line string, n *numbers) []MessageRun {
 	return runs
 }
 
-func graceOf(ms int64) job.Grace {
-	if ms < 0 {
-		return job.GraceNone
-	}
-	return job.Grace(time.Duration(ms) * time.Millisecond)
-}
-
 // numbers reads many integers and keeps the first error.
 type numbers struct{ err error }
 
+// read takes the canonical form only, so that what is read is written again byte for byte.
 func (n *numbers) read(s string) int64 {
 	v, err := strconv.ParseInt(s, 10, 64)
+	if err == nil && (s[0] == '+' || s != "0" && strings.HasPrefix(strings.TrimPrefix(s, "-"), "0")) {
+		err = fmt.Errorf("number %q", s)
+	}
 	n.note(err)
 	return v
+}
+
+// count reads a number that is not negative.
+func (n *numbers) count(s string) int {
+	v := n.read(s)
+	if v < 0 || v > math.MaxInt32 {
+		n.note(fmt.Errorf("number %q", s))
+	}
+	return int(v)
+}
+
+// millis reads a duration that is not negative.
+func (n *numbers) millis(s string) time.Duration {
+	v := n.read(s)
+	if v < 0 || v > math.MaxInt64/int64(time.Millisecond) {
+		n.note(fmt.Errorf("duration %q", s))
+	}
+	return time.Duration(v) * time.Millisecond
+}
+
+func (n *numbers) grace(s string) job.Grace {
+	if s == "-1" {
+		return job.GraceNone
+	}
+	d := n.millis(s)
+	if d == 0 {
+		n.note(fmt.Errorf("grace %q", s))
+	}
+	return job.Grace(d)
 }
 
 func (n *numbers) note(err error) {
@@ -183,8 +225,14 @@ func (n *numbers) note(err error) {
 	}
 }
 
+// unreadable is the first error as one of the named thing, which wraps ErrUnreadable.
+func (n *numbers) unreadable(what string) error {
+	if n.err == nil {
+		return nil
+	}
+	return fmt.Errorf("store: %s: %w: %w", what, ErrUnreadable, n.err)
+}
+
 // nudgeMark begins a stream entry that carries no run: it says that a slot has come free and that
 // the first in its line may start. Losing one loses nothing; the leader's sweep sends another.
 const nudgeMark = "N\t"
-
-func nudge(slot string) string { return nudgeMark + slot }

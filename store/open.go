@@ -86,7 +86,8 @@ func (s *Store) checkServer(ctx context.Context) error {
 		info = "" // a server without these sections, or an ACL that hides them: judged by what works
 	}
 	facts := parseInfo(info)
-	s.flags = s.writer.Eval(ctx, "#!lua\nreturn 1", nil).Err() == nil
+	// The flag lets the question be answered even when memory is short.
+	s.flags = s.writer.Eval(ctx, "#!lua flags=allow-oom\nreturn 1", nil).Err() == nil
 	if v := facts["redis_version"]; v != "" && major(v) < 7 {
 		return s.unfit("it is version "+v+", at least 7.0 is needed", "upgrade it")
 	}
