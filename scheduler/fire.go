@@ -27,38 +27,48 @@ type sent struct {
 }
 
 // fire decides and dispatches the due jobs of one page, and reports whether there may be more to do
-// at once. The next batch is decided while Redis carries out the one before.
+// at once. Batches are decided while Redis carries out those before: one is under way and one is
+// ready, since what is read for a third has to wait its turn at Redis.
 func (p *partition) fire(ctx context.Context, due store.Due) (again bool, err error) {
 	jobs, err := p.admit(ctx, due)
-	if err != nil {
+	if err != nil || len(jobs) == 0 {
 		return false, err
 	}
-	again = len(jobs) > 0
 	deadline := p.elapsed() + passPeriod
 	spend := &budget{left: passSteps, expired: func() bool { return p.elapsed() > deadline }}
-	var under chan sent
-	settle := func() {
-		if under == nil {
-			return
-		}
-		done := <-under
-		p.settle(done)
-		under, err = nil, errors.Join(err, done.err)
-	}
+	ready, done := make(chan []item, 1), make(chan []sent, 1)
+	go func() { done <- p.sendAll(ctx, ready) }()
 	for batch := range slices.Chunk(jobs, store.MaxDispatch) {
-		items, failure := p.prepare(ctx, batch, due.Now, spend)
-		settle()
-		if err = errors.Join(err, failure); err != nil {
+		var items []item
+		if items, err = p.prepare(ctx, batch, due.Now, spend); err != nil {
 			break
 		}
-		under = make(chan sent, 1)
-		go func(into chan<- sent) { into <- p.send(ctx, items) }(under)
+		ready <- items
 	}
-	settle()
-	if errors.Is(err, store.ErrPaused) { // since it was read; the next look says so
+	close(ready)
+	for _, s := range <-done {
+		p.settle(s)
+		err = errors.Join(err, s.err)
+	}
+	if errors.Is(err, store.ErrPaused) && !lostOffice(err) { // since it was read; the next look says so
 		return true, nil
 	}
-	return again, err
+	return true, err
+}
+
+// sendAll dispatches batches until there are no more; after a failure it only takes them.
+func (p *partition) sendAll(ctx context.Context, ready <-chan []item) []sent {
+	var all []sent
+	failed := false
+	for items := range ready {
+		if failed || len(items) == 0 {
+			continue
+		}
+		s := p.send(ctx, items)
+		failed = s.err != nil
+		all = append(all, s)
+	}
+	return all
 }
 
 // admit leaves out the jobs that are held, and sees to those whose headers cannot be used.

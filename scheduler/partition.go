@@ -32,8 +32,8 @@ type partition struct {
 const (
 	longestNap   = time.Second
 	stuckPause   = 250 * time.Millisecond // before trying again what is due and did not move
-	largestPage  = 2_000
-	utmostPage   = 5_000 // with held jobs; beyond some 7,000 a script cannot
+	largestPage  = 4_000
+	utmostPage   = 6_500 // with held jobs; beyond some 7,900 a script cannot
 	promoteLimit = 500
 	recoverLimit = 100
 )

@@ -214,7 +214,7 @@ func TestManyNewerRecordsHideNobody(t *testing.T) {
 	s := newStand(t, 1)
 	now := s.now()
 	var jobs []any
-	for i := range 2500 {
+	for i := range 4500 {
 		id := fmt.Sprint("newer", i)
 		jobs = append(jobs, id, "2 of another format")
 		s.schedule(id, now-1000)
