@@ -69,7 +69,7 @@ var commonFields = []string{"type", "timezone", "jitter"}
 
 // later are words of the document form that this version does not carry out. They are refused by
 // name, lest a schedule be taken for a wider one.
-var later = []string{"rrule", "exclude"}
+var later = []string{"exclude"}
 
 func readerOf(kind string) (reader, bool) {
 	switch kind {
@@ -81,6 +81,8 @@ func readerOf(kind string) (reader, bool) {
 		return reader{[]string{"expr", "fields", "dst", "start_date", "end_date"}, readCron}, true
 	case "calendar_interval":
 		return reader{calendarFields, readCalendar}, true
+	case "rrule":
+		return reader{[]string{"rule", "start_date", "end_date"}, readRRule}, true
 	case "and", "or":
 		return reader{[]string{"triggers"}, readCombination}, true
 	default:
@@ -108,7 +110,7 @@ func parseNode(in scope, raw []byte) (node, error) {
 	case slices.Contains(later, kind):
 		return node{}, obj.refuse("type", "not supported by this version")
 	case !ok:
-		return node{}, obj.refuse("type", "must be date, interval, cron, calendar_interval, and, or")
+		return node{}, obj.refuse("type", "must be date, interval, cron, calendar_interval, rrule, and, or")
 	case obj.has("exclude"):
 		return node{}, obj.refuse("exclude", "not supported by this version")
 	}

@@ -75,15 +75,29 @@ func (n node) anchor(out map[string]any, now time.Time) error {
 		if !t.anchored {
 			out["start_date"] = now.In(t.zone).Format(time.DateOnly)
 		}
+	case *rrule:
+		if !t.anchored {
+			out["start_date"] = ceilSecond(now).Format(time.RFC3339)
+		}
 	}
 	return nil
 }
 
+// ceilSecond rounds t up to the second, the unit in which rules count.
+func ceilSecond(t time.Time) time.Time {
+	return ceilTo(t, time.Second)
+}
+
 // ceilMilli rounds t up to the millisecond, the unit in which run times are stored.
 func ceilMilli(t time.Time) time.Time {
+	return ceilTo(t, time.Millisecond)
+}
+
+// ceilTo rounds t up to a unit that divides the second.
+func ceilTo(t time.Time, unit time.Duration) time.Time {
 	t = t.Round(0).UTC()
-	if over := t.Nanosecond() % int(time.Millisecond); over > 0 {
-		t = t.Add(time.Millisecond - time.Duration(over))
+	if over := t.Nanosecond() % int(unit); over > 0 {
+		t = t.Add(unit - time.Duration(over))
 	}
 	return t
 }
