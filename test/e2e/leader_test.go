@@ -75,6 +75,7 @@ func TestLeaderTerm(t *testing.T) {
 	must(t, sc.AddSteady(within(t, 10*time.Second), sc.client, steadyJobs))
 	for range 2 {
 		must(t, sc.Settled(within(t, 20*time.Second)))
+		pause(t, time.Second)
 		leader, term, err := sc.Leader(within(t, 5*time.Second), 0)
 		must(t, err)
 		fault := sc.Tell(leader)
@@ -82,7 +83,7 @@ func TestLeaderTerm(t *testing.T) {
 			t.Fatalf("%s was told in term %d, not %d", leader.Name, fault.Term, term.Term)
 		}
 		sc.awaitSuccessor(t, fault)
-		must(t, sc.Stop(within(t, 15*time.Second), leader))
+		must(t, sc.Ended(within(t, 15*time.Second), leader))
 		must(t, sc.StartNodes(within(t, 20*time.Second), leader.Name))
 	}
 	h := sc.judge(t)

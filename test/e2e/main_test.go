@@ -170,11 +170,15 @@ func (sc *scene) judge(t *testing.T) history.History {
 	return h
 }
 
-// stopAll ends every node in peace.
+// stopAll ends every node in peace, all at once.
 func (sc *scene) stopAll(t *testing.T) {
 	t.Helper()
-	for _, n := range sc.Running() {
-		if err := sc.Stop(within(t, 15*time.Second), n); err != nil {
+	all := sc.Running()
+	for _, n := range all {
+		sc.Tell(n)
+	}
+	for _, n := range all {
+		if err := sc.Ended(within(t, 15*time.Second), n); err != nil {
 			t.Error(err)
 		}
 	}

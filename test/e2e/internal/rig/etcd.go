@@ -114,7 +114,7 @@ func (e *etcd) startMember(i int) (*Process, error) {
 		return nil, fmt.Errorf("rig: etcd: %w", err)
 	}
 	name := e.specs[i].Name
-	return start(name, filepath.Join(e.dir, name+".log"), []string{memberEnv + "=" + string(spec)}, []string{self}, nil)
+	return Spawn(name, filepath.Join(e.dir, name+".log"), []string{memberEnv + "=" + string(spec)}, []string{self}, nil)
 }
 
 // waitMember returns when the member answers a linearizable read, which takes a quorum.

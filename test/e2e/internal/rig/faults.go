@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"fmt"
 	"syscall"
 
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
@@ -15,11 +16,22 @@ func (s *Stack) Kill(n *Node) history.Fault {
 	return s.note(f)
 }
 
-// Tell sends SIGTERM to a node, notes the fault and does not wait.
+// Tell sends SIGTERM to a node, notes the fault and does not wait, see Ended. A second one would tell
+// the node not to wait for its runs.
 func (s *Stack) Tell(n *Node) history.Fault {
 	f := s.fault(history.Told, n)
 	n.Signal(syscall.SIGTERM)
 	return s.note(f)
+}
+
+// Ended waits for a node that was told to end, and returns an error unless it did so with code 0. A
+// node that has not ended when ctx does is killed.
+func (s *Stack) Ended(ctx context.Context, n *Node) error {
+	code, err := n.Wait(ctx)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("rig: node %s: told to end, it ended with code %d, see its log", n.Name, code)
+	}
+	return err
 }
 
 // Suspend stops a node where it is. The returned function lets it go on, and notes the fault then.

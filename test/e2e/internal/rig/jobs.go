@@ -10,37 +10,53 @@ import (
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
 )
 
-// Add defines a job that posts to url, due at first and every interval after it (zero = once), whose
-// every due time must run however late. It is noted as soon as it was acknowledged.
-func (s *Stack) Add(ctx context.Context, c *carillon.Client, id, url string, first time.Time, every time.Duration) error {
-	first = first.UTC().Truncate(time.Millisecond)
-	trigger := carillon.At(first)
-	if every > 0 {
+// Spec is a job to define.
+type Spec struct {
+	history.Job
+	URL          string // where it posts, see Witness
+	MaxInstances int    // 0 = 3
+	Executor     string // "" = default
+}
+
+// Add defines a job whose every due time must run, however late. It is part of the history from the
+// moment it was acknowledged. First is cut to milliseconds.
+func (s *Stack) Add(ctx context.Context, c *carillon.Client, spec Spec) error {
+	spec.First = spec.First.UTC().Truncate(time.Millisecond)
+	trigger := carillon.At(spec.First)
+	if spec.Every > 0 {
 		trigger = carillon.Args(map[string]string{
-			"type": "interval", "every": every.String(), "start_date": job.FormatTime(first),
+			"type": "interval", "every": spec.Every.String(), "start_date": job.FormatTime(spec.First),
 		})
 	}
+	if spec.MaxInstances == 0 {
+		spec.MaxInstances = 3
+	}
 	_, err := c.AddJob(ctx, carillon.Job{
-		ID: id, Task: "http", Trigger: trigger, Args: carillon.Args(map[string]string{"url": url}),
-		Options: carillon.Options{Coalesce: carillon.CoalesceAll, MisfireGraceTime: carillon.GraceNone, MaxInstances: 3},
+		ID: spec.ID, Task: "http", Trigger: trigger, Args: carillon.Args(map[string]string{"url": spec.URL}), Executor: spec.Executor,
+		Options: carillon.Options{
+			Coalesce: carillon.CoalesceAll, MisfireGraceTime: carillon.GraceNone, MaxInstances: spec.MaxInstances,
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("rig: add job: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.h.Jobs = append(s.h.Jobs, history.Job{ID: id, First: first, Every: every})
+	s.h.Jobs = append(s.h.Jobs, spec.Job)
 	return nil
 }
 
 // AddSteady defines n jobs due each second, spread evenly over it, from about a second after now.
-// The one numbered i is answered after i mod 5 times 40 ms.
+// The one numbered i is answered after i mod 5 times 80 ms, so that there is always one that runs.
 func (s *Stack) AddSteady(ctx context.Context, c *carillon.Client, n int) error {
 	first := s.cfg.Now().Add(time.Second)
 	for i := range n {
-		url := s.Witness.URL(time.Duration(i%5) * 40 * time.Millisecond)
 		at := first.Add(time.Duration(i) * time.Second / time.Duration(n))
-		if err := s.Add(ctx, c, fmt.Sprintf("steady-%02d", i), url, at, time.Second); err != nil {
+		err := s.Add(ctx, c, Spec{
+			Job: history.Job{ID: fmt.Sprintf("steady-%02d", i), First: at, Every: time.Second},
+			URL: s.Witness.URL(time.Duration(i%5) * 80 * time.Millisecond),
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -48,7 +64,7 @@ func (s *Stack) AddSteady(ctx context.Context, c *carillon.Client, n int) error 
 }
 
 // Settled returns when every job that is due again and again has run for a time less than one and a
-// half intervals ago, and nothing that was seen to begin is without an end.
+// half intervals ago.
 func (s *Stack) Settled(ctx context.Context) error {
 	s.mu.Lock()
 	jobs := append([]history.Job{}, s.h.Jobs...)

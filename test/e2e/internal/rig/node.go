@@ -26,7 +26,7 @@ func (s *Stack) StartNode(name string, args ...string) (*Node, error) {
 		"--allow-http-to", "127.0.0.0/8",
 	}, args...)
 	n := &Node{ready: make(chan struct{})}
-	p, err := start(name, filepath.Join(s.cfg.Dir, name+".log"), nil, argv, n.hear)
+	p, err := Spawn(name, filepath.Join(s.cfg.Dir, name+".log"), nil, argv, n.hear)
 	if err != nil {
 		return nil, err
 	}

@@ -21,9 +21,10 @@ type Process struct {
 	err  error         // how it ended; valid after done
 }
 
-// start runs argv with its output in the file logPath, appended. Each line of its standard output is
-// also handed to onLine, if that is not nil, from a single goroutine.
-func start(name, logPath string, env, argv []string, onLine func(string)) (*Process, error) {
+// Spawn runs argv with its output in the file logPath, appended, and env added to the environment.
+// Each line of its standard output is also handed to onLine, if that is not nil, from a single
+// goroutine. The caller ends it with Kill, or Signal and Wait.
+func Spawn(name, logPath string, env, argv []string, onLine func(string)) (*Process, error) {
 	log, err := os.OpenFile(logPath, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("rig: start %s: %w", name, err)
@@ -82,24 +83,24 @@ func (p *Process) Kill() {
 // Signal sends a signal to the process, or does nothing when it has ended.
 func (p *Process) Signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// Stop asks the process to end with the signal and returns its exit code; when ctx ends first the
-// process is killed and the error says so.
-func (p *Process) Stop(ctx context.Context, s os.Signal) (int, error) {
-	p.Signal(s)
+// Wait returns the exit code of the process once it has ended; when ctx ends first the process is
+// killed and the error says so.
+func (p *Process) Wait(ctx context.Context) (int, error) {
 	select {
 	case <-p.done:
 		return p.ExitCode(), nil
 	case <-ctx.Done():
 		p.Kill()
-		return -1, fmt.Errorf("rig: stop %s: it did not end: %w", p.Name, ctx.Err())
+		return -1, fmt.Errorf("rig: %s did not end: %w", p.Name, ctx.Err())
 	}
 }
 
-// end kills the process unless it has ended, after a short time to end by itself.
+// end asks the process to end, and kills it if it does not in time.
 func (p *Process) end(patience time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, _ = p.Stop(ctx, syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
+	_, _ = p.Wait(ctx)
 }
 
 // lines writes to a file and hands on each whole line.

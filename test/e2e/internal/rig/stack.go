@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -149,13 +148,4 @@ func (s *Stack) Close() error {
 		errs = append(errs, s.inside.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// Stop ends a node with SIGTERM and returns an error unless it ended by itself with code 0.
-func (s *Stack) Stop(ctx context.Context, n *Node) error {
-	code, err := n.Stop(ctx, syscall.SIGTERM)
-	if err == nil && code != 0 {
-		err = fmt.Errorf("rig: node %s: asked to end, it ended with code %d", n.Name, code)
-	}
-	return err
 }

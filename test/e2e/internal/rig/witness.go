@@ -52,9 +52,9 @@ func (w *Witness) URL(take time.Duration) string {
 	return fmt.Sprintf("http://%s/run?take=%s", w.addr, take)
 }
 
-// HoldURL is where a job posts whose first attempts are answered only after Release; later attempts
-// are answered at once.
-func (w *Witness) HoldURL() string { return fmt.Sprintf("http://%s/run?hold=1", w.addr) }
+// HoldURL is where a job posts whose first attempts are answered only after Release, and later
+// attempts after the given time.
+func (w *Witness) HoldURL(take time.Duration) string { return w.URL(take) + "&hold=1" }
 
 // Release answers what is held, and holds nothing from now on. It is called once.
 func (w *Witness) Release() { close(w.held) }
