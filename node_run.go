@@ -83,7 +83,7 @@ func (r *running) run(ctx context.Context) error {
 	var pools, rest, last sync.WaitGroup
 	failed := make(chan error, len(r.pools)+3)
 	for _, p := range r.pools {
-		pools.Go(func() { failed <- p.Run(fetching, r.drained) })
+		pools.Go(func() { failed <- r.consume(fetching, p) })
 	}
 	last.Go(func() { failed <- listener.Serve(listening, r.identity) })
 	rest.Go(func() { failed <- r.ring.Run(membership, r.lead) })
@@ -215,14 +215,28 @@ func (r *running) canLead(ctx context.Context) error {
 	return nil
 }
 
-// served reports whether a member lists the task.
+// served reports whether a member lists the task. As long as this node does not see itself among
+// the members, it has not heard who there is, and leaves the task to others.
 func (r *running) served(task string) bool {
+	informed := false
 	for _, m := range r.ring.Members() {
 		if slices.Contains(m.Tasks, task) {
 			return true
 		}
+		informed = informed || m.Boot == r.boot
 	}
-	return false
+	return !informed
+}
+
+// consume runs a pool once the node is a member: before, the name may be another's, and the leader
+// would take for lost what is fetched.
+func (r *running) consume(ctx context.Context, p *executor.Pool) error {
+	select {
+	case <-r.ring.Joined():
+		return p.Run(ctx, r.drained)
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // announce closes ready, and tells everybody, once the node is a member and consumes.

@@ -125,7 +125,7 @@ func TestMetrics(t *testing.T) {
 	got := map[string]float64{}
 	eventually(t, 5*time.Second, "the metrics to have it all", func() bool {
 		got = scrape(t, n.Address())
-		return got["carillon_runs_total"] == 1 && got["carillon_skipped_total"] == 1
+		return got["carillon_runs_total"] == 1 && got["carillon_skipped_total"] == 1 && got["carillon_cluster_members"] == 1
 	})
 	for name, value := range want {
 		if v, ok := got[name]; !ok || v != value {
