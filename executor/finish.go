@@ -17,6 +17,7 @@ type result struct {
 	attempt *attempt
 	fin     store.Finish
 	ending  ending
+	sent    time.Time // before it was first sent
 }
 
 // outbox gathers results for the finisher of a line.
@@ -105,30 +106,35 @@ func (l *line) report(ctx, work context.Context, batch []result) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	fins := make([]store.Finish, len(batch))
-	for i, r := range batch {
-		fins[i] = r.fin
+	fins, now := make([]store.Finish, len(batch)), l.cfg.Now()
+	for i := range batch {
+		fins[i] = batch[i].fin
+		if batch[i].sent.IsZero() {
+			batch[i].sent = now
+		}
 	}
 	call, cancel := context.WithTimeout(ctx, l.cfg.Lease/2)
 	defer cancel()
-	sent := l.cfg.Now()
 	replies, err := l.queue.Finish(call, l.consumer.Partition, l.cfg.Lease, fins)
 	if err != nil {
 		return err
 	}
 	for i, r := range batch {
 		if replies[i].Refused {
-			l.refused(ctx, work, r)
+			l.refused(r)
 			continue
 		}
-		l.accepted(work, r, replies[i].Next, sent)
+		l.accepted(work, r, replies[i].Next)
+		if r.sent != now {
+			l.renewSoon() // what follows may have started in answer to the first sending
+		}
 	}
 	return nil
 }
 
 // accepted acts on an outcome that the store has taken: next is what it has started in the same
-// slot in answer to a call sent then.
-func (l *line) accepted(work context.Context, r result, next *store.Message, sent time.Time) {
+// slot, in answer to any sending of r.
+func (l *line) accepted(work context.Context, r result, next *store.Message) {
 	m := r.fin.Message
 	l.tell(eventOf(r.fin), m, m.Runs[0], causeOf(r.fin))
 	l.observe(ObservedEnd, m, Observation{
@@ -144,7 +150,7 @@ func (l *line) accepted(work context.Context, r result, next *store.Message, sen
 		return
 	}
 	l.tellDropped(rest, rest.Runs[:len(rest.Runs)-len(next.Runs)])
-	if l.begin(work, *next, r.attempt.owner, sent, 0) {
+	if l.begin(work, *next, r.attempt.owner, r.sent, 0) {
 		r.attempt.placed = false // its place is the next one's
 	}
 }
@@ -159,41 +165,11 @@ func (l *line) tellDropped(m store.Message, runs []store.MessageRun) {
 	l.tellAll(job.JobMissed, m, runs, "later than its grace")
 }
 
-// refused acts on an outcome that the store has not taken. If what was to follow is ours all the
-// same, the store had taken it before, and the answer was lost.
-func (l *line) refused(ctx, work context.Context, r result) {
-	if next, sent := l.following(ctx, r); next != nil {
-		l.accepted(work, r, next, sent)
-		return
-	}
+// refused acts on an outcome that the store has not taken.
+func (l *line) refused(r result) {
 	m := r.fin.Message
 	l.log.Warn("outcome was refused: the run is not this node's any more, or it was taken before and the answer lost",
 		"run", m.Runs[0].ID, "job", m.JobID, "attempt", m.Attempt, "outcome", r.fin.Outcome)
 	l.observe(ObservedRefused, m, Observation{Outcome: r.fin.Outcome, Duration: r.ending.took})
 	l.settle(r.attempt)
-}
-
-// following looks for the run that has started under the owner of r, which nothing but the finish
-// call of r can have brought about.
-func (l *line) following(ctx context.Context, r result) (next *store.Message, sent time.Time) {
-	if r.fin.Next == nil {
-		return nil, time.Time{}
-	}
-	runs := r.fin.Next.Runs[:min(len(r.fin.Next.Runs), renewLimit)]
-	held := make([]store.Held, len(runs))
-	for i, run := range runs {
-		held[i] = store.Held{RunID: run.ID, Owner: r.attempt.owner}
-	}
-	answers, sent, err := l.askRenewal(ctx, held)
-	if err != nil {
-		return nil, time.Time{}
-	}
-	for i, a := range answers {
-		if a == store.Renewed || a == store.RenewCancels {
-			m := *r.fin.Next
-			m.Runs = m.Runs[i:]
-			return &m, sent
-		}
-	}
-	return nil, time.Time{}
 }

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -120,43 +121,62 @@ func TestOutcomeThatCannotBeTakenHoldsNoOtherUp(t *testing.T) {
 	})
 }
 
-func TestRefusedOutcomeWhoseFollowerIsOursGoesOn(t *testing.T) {
-	tests := []struct {
-		name   string
-		answer store.Renewal
-		ran    []string
-		refuse int
-	}{
-		{name: "answer was lost", answer: store.Renewed, ran: []string{"a", "b"}},
-		{name: "run was lost", answer: store.RenewLost, ran: []string{"a"}, refuse: 1},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f, ran := newFake(), []string(nil)
-				f.renew = func(int) (store.Renewal, error) { return tt.answer, nil }
-				f.finish = func(n int, done []store.Finish) ([]store.FinishReply, error) {
-					return []store.FinishReply{{Refused: n == 1}}, nil
-				}
-				f.entries <- []store.Fetched{entry("a", "b")}
-				r := f.run(t, 1, func(_ context.Context, run job.Run) (any, error) {
-					ran = append(ran, run.ID)
-					return nil, nil
-				})
-				defer r.shut()
-				synctest.Wait()
-				if diff := cmp.Diff(tt.ran, ran); diff != "" {
-					t.Error(diff)
-				}
-				if n := r.observed(ObservedRefused); n != tt.refuse {
-					t.Errorf("%d refused", n)
-				}
-				if r.pool.slots.none() {
-					t.Error("the place is not free again")
-				}
-			})
+func TestLeaseOfAFollowerCountsFromTheFirstSending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, causes, begin := newFake(), make(chan error, 1), time.Now()
+		var renewal time.Duration
+		f.renew = func(n int) (store.Renewal, error) {
+			if n == 1 {
+				renewal = time.Since(begin)
+			}
+			return "", errDown
+		}
+		f.finish = func(n int, done []store.Finish) ([]store.FinishReply, error) {
+			if n == 1 { // taken, but the answer is lost
+				time.Sleep(5 * time.Second)
+				return nil, errDown
+			}
+			return []store.FinishReply{{Next: done[0].Next}}, nil
+		}
+		f.entries <- []store.Fetched{entry("a", "b")}
+		r := f.run(t, 1, func(ctx context.Context, run job.Run) (any, error) {
+			if run.ID == "a" {
+				return nil, nil
+			}
+			return untilEnd(causes)(ctx, run)
 		})
-	}
+		defer r.shut()
+		if cause := <-causes; !errors.Is(cause, ErrLeaseLost) {
+			t.Errorf("cause is %v", cause)
+		}
+		if after := time.Since(begin); after != 12*time.Second {
+			t.Errorf("lost after %s", after)
+		}
+		synctest.Wait()
+		if renewal != 5*time.Second+firstPause {
+			t.Errorf("first renewed after %s, want at once", renewal)
+		}
+	})
+}
+
+func TestRefusedOutcomeIsCountedAndForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.finish = func(int, []store.Finish) ([]store.FinishReply, error) {
+			return []store.FinishReply{{Refused: true}}, nil
+		}
+		var heard []job.EventKind
+		f.entries <- []store.Fetched{entry("a", "b")}
+		r := f.run(t, 1, nothing, func(c *Config) { c.Listen = func(e job.Event) { heard = append(heard, e.Kind) } })
+		defer r.shut()
+		synctest.Wait()
+		if n := r.observed(ObservedRefused); n != 1 || r.pool.slots.none() {
+			t.Errorf("%d refused; place taken: %v", n, r.pool.slots.none())
+		}
+		if diff := cmp.Diff([]job.EventKind{job.JobStarted}, heard); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestFollowerWhoseStartIsHeardTooLateDoesNotRun(t *testing.T) {

@@ -144,27 +144,34 @@ func (l *line) renew(ctx context.Context) {
 	}
 }
 
+// renewSoon wakes the renewer, and does not wait.
+func (l *line) renewSoon() {
+	select {
+	case l.renewNow <- struct{}{}:
+	default:
+	}
+}
+
 func (l *line) renewOnce(ctx context.Context) error {
 	for part := range slices.Chunk(l.leases.running(), renewLimit) {
 		held := make([]store.Held, len(part))
 		for i, a := range part {
 			held[i] = a.held()
 		}
-		answers, sent, err := l.askRenewal(ctx, held)
+		deadline := l.cfg.Now().Add(l.cfg.Lease)
+		answers, err := l.askRenewal(ctx, held)
 		if err != nil {
 			return err
 		}
 		for i, a := range part {
-			l.leases.renewed(a, answers[i], sent.Add(l.cfg.Lease))
+			l.leases.renewed(a, answers[i], deadline)
 		}
 	}
 	return nil
 }
 
-func (l *line) askRenewal(ctx context.Context, held []store.Held) (answers []store.Renewal, sent time.Time, err error) {
+func (l *line) askRenewal(ctx context.Context, held []store.Held) ([]store.Renewal, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Lease/3)
 	defer cancel()
-	sent = l.cfg.Now()
-	answers, err = l.queue.Renew(ctx, l.consumer.Partition, l.cfg.Lease, held)
-	return answers, sent, err
+	return l.queue.Renew(ctx, l.consumer.Partition, l.cfg.Lease, held)
 }

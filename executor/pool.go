@@ -52,10 +52,7 @@ func (p *Pool) Ready() <-chan struct{} { return p.ready }
 // cancel runs. It does not wait.
 func (p *Pool) RenewNow() {
 	for _, l := range p.lines {
-		select {
-		case l.renewNow <- struct{}{}:
-		default:
-		}
+		l.renewSoon()
 	}
 }
 

@@ -62,24 +62,12 @@ func open(e store.Fetched) (opened, error) {
 	o := opened{id: e.ID}
 	for _, body := range e.Bodies {
 		m, err := store.DecodeMessage(body)
-		if err == nil {
-			err = usable(m)
-		}
 		if err != nil {
 			return opened{}, err
 		}
 		o.messages = append(o.messages, m)
 	}
 	return o, nil
-}
-
-// usable refuses what would make a script fail, and with it every other message of the call.
-func usable(m store.Message) error {
-	letters := strings.Trim(string(m.Overlap), "abcdefghijklmnopqrstuvwxyz") == ""
-	if m.Attempt < 1 || m.Max < 0 || !letters {
-		return store.ErrUnreadable
-	}
-	return nil
 }
 
 // leave remembers an entry that stays in the pending list, and logs a body once however often it
