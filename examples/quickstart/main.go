@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	endpoints := flags.String("endpoints", "", "endpoints.json written by carillon dev")
 	etcd := flags.String("etcd", "http://127.0.0.1:2379", "etcd endpoints, separated by commas")
 	redis := flags.String("redis", "redis://127.0.0.1:6379", "Redis URL; database 2 is used")
-	namespace := flags.String("namespace", "quickstart", "prefix of all keys")
+	namespace := flags.String("namespace", "quickstart", "name of the cluster and prefix of all keys")
 	every := flags.Duration("every", 15*time.Second, "interval of the job")
 	lasting := flags.Duration("for", 240*time.Second, "how long the job lasts")
 	flags.Usage = func() {
@@ -110,7 +110,7 @@ func (s *settings) readEndpoints(file string) error {
 // node makes a node whose store and executor are both called "redis", as the article has it.
 func (s settings) node(defaults carillon.Options) (*carillon.Node, error) {
 	node, err := carillon.NewNode(carillon.Config{
-		Cluster:   "quickstart",
+		Cluster:   s.namespace, // a cluster knows one store of a name, under one namespace
 		Etcd:      s.etcd,
 		Stores:    map[string]string{"redis": s.redis},
 		Namespace: s.namespace,

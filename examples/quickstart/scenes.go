@@ -116,6 +116,7 @@ func backlog(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	defer node.Close()
 	client, err := node.Client(ctx)
 	if err != nil {
 		return err
@@ -149,7 +150,8 @@ func backlog(ctx context.Context, s settings) error {
 				counts[string(r.Outcome)] += max(r.Count, 1)
 			}
 			s.printf("%s: %v\n", id, counts)
-			if err := client.RemoveJob(ctx, id, carillon.InStore("redis")); err != nil {
+			err = client.RemoveJob(ctx, id, carillon.InStore("redis"))
+			if err != nil && !errors.Is(err, carillon.ErrJobNotFound) { // it may have come to its end
 				return err
 			}
 		}
@@ -180,7 +182,11 @@ func pause(ctx context.Context, s settings) error {
 		if err := sleep(ctx, s.every); err != nil {
 			return err
 		}
-		return client.RemoveJob(ctx, "paused_job", carillon.InStore("redis"))
+		err := client.RemoveJob(ctx, "paused_job", carillon.InStore("redis"))
+		if errors.Is(err, carillon.ErrJobNotFound) { // it has come to its end
+			return nil
+		}
+		return err
 	})
 }
 

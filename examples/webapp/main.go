@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -37,6 +38,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer node.Close()
 	carillon.Handle(node, "report", report)
 	client, err := node.Client(ctx)
 	if err != nil {
@@ -46,17 +48,22 @@ func run(ctx context.Context, args []string) error {
 	if _, err := client.AddJob(ctx, nightly, carillon.ReplaceExisting()); err != nil {
 		return err
 	}
-	return serve(ctx, node, &http.Server{Addr: *listen, Handler: routes(client), ReadHeaderTimeout: 5 * time.Second})
+	listener, err := net.Listen("tcp", *listen)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on %s\n", listener.Addr())
+	return serve(ctx, node, listener, &http.Server{Handler: routes(client), ReadHeaderTimeout: 5 * time.Second})
 }
 
 // serve runs the node and the web service until either ends, and ends the other.
-func serve(ctx context.Context, node *carillon.Node, server *http.Server) error {
+func serve(ctx context.Context, node *carillon.Node, listener net.Listener, server *http.Server) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	web := make(chan error, 1)
 	go func() {
 		defer stop()
-		web <- server.ListenAndServe()
+		web <- server.Serve(listener)
 	}()
 	err := node.Run(ctx)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
