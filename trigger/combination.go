@@ -1,7 +1,6 @@
 package trigger
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -13,12 +12,14 @@ const maxProbes = 600
 type union struct {
 	settings
 	members []jittered
+	probes  int // how often one Next may ask
 }
 
 // common is "and": the times on which all members agree.
 type common struct {
 	settings
 	members []jittered
+	probes  int // how often one Next may ask
 }
 
 // never has no times.
@@ -40,7 +41,7 @@ func ask(t jittered, at time.Time, left *int) time.Time {
 }
 
 func (u *union) Next(t time.Time) time.Time {
-	left := maxProbes
+	left := u.probes
 	return u.probe(t, &left)
 }
 
@@ -55,7 +56,7 @@ func (u *union) probe(t time.Time, left *int) time.Time {
 }
 
 func (c *common) Next(t time.Time) time.Time {
-	left := maxProbes
+	left := c.probes
 	return c.probe(t, &left)
 }
 
@@ -76,14 +77,27 @@ func (c *common) probe(t time.Time, left *int) time.Time {
 	return proposal
 }
 
+// probesOf returns how often a combination with that member may ask.
+func probesOf(t jittered) int {
+	switch t := t.(type) {
+	case *filtered:
+		return maxExcluded
+	case *union:
+		return t.probes
+	case *common:
+		return t.probes
+	default:
+		return maxProbes
+	}
+}
+
 func readCombination(in scope, n *node, own settings) error {
-	raw, ok := n.obj.values["triggers"]
-	if !ok {
+	if !n.obj.has("triggers") {
 		return refuse(n.obj.at("triggers"), n.obj.raw, "missing")
 	}
-	var docs []json.RawMessage
-	if raw[0] != '[' || json.Unmarshal(raw, &docs) != nil {
-		return n.obj.refuse("triggers", "must be a list")
+	docs, err := n.obj.list("triggers")
+	if err != nil {
+		return err
 	}
 	if len(docs) == 0 {
 		return n.obj.refuse("triggers", "must not be empty")
@@ -93,6 +107,7 @@ func readCombination(in scope, n *node, own settings) error {
 	}
 	var members []jittered
 	widest := own.jitter
+	probes := maxProbes
 	for i, doc := range docs {
 		in.path = fmt.Sprintf("%s[%d]", n.obj.at("triggers"), i)
 		member, err := parseNode(in, doc)
@@ -102,14 +117,15 @@ func readCombination(in scope, n *node, own settings) error {
 		n.members = append(n.members, member)
 		members = append(members, member.trigger)
 		widest = max(widest, member.trigger.jitterBound())
+		probes = max(probes, probesOf(member.trigger))
 	}
 	if !n.obj.has("jitter") {
 		own.jitter = widest
 	}
 	if n.kind == "or" {
-		n.trigger = &union{settings: own, members: members}
+		n.trigger = &union{settings: own, members: members, probes: probes}
 	} else {
-		n.trigger = &common{settings: own, members: joinMembers(members)}
+		n.trigger = &common{settings: own, members: joinMembers(members), probes: probes}
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type moment struct {
 	at       time.Time
 	wall     int64
 	dateOnly bool
+	fixed    bool // an offset was given, so that no zone matters
 }
 
 // date reads the field name as a date in zone; an absent field is the zero moment. An offset in the
@@ -74,7 +75,7 @@ func readDate(text string, zone *time.Location) (moment, string) {
 		}
 		unix -= east
 	}
-	return moment{at: time.Unix(unix, int64(nanos)).UTC(), wall: civil.Unix(), dateOnly: part[4] == ""}, ""
+	return moment{at: time.Unix(unix, int64(nanos)).UTC(), wall: civil.Unix(), dateOnly: part[4] == "", fixed: part[8] != ""}, ""
 }
 
 // window reads start_date and end_date in zone.

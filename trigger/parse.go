@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"slices"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -13,12 +14,13 @@ const (
 
 // Parse compiles a trigger document. The reading is strict: unknown fields, wrong types, repeated keys
 // and trailing data are refused with an error that wraps ErrInvalid and names the field and the text.
-// A document has at most 64 KiB and 64 triggers nested 8 deep.
+// A document has at most 64 KiB and 64 triggers nested 8 deep. References to calendars are refused:
+// they take ParseWith.
 //
 // An interval or calendar_interval without start_date parses, but counts from the time asked: Resolve
 // gives it its phase.
 func Parse(doc []byte) (Trigger, error) {
-	n, err := parseDocument(doc, defaultZone)
+	n, err := parseDocument(doc, defaultZone, noCalendars)
 	if err != nil {
 		return nil, err
 	}
@@ -29,32 +31,42 @@ const defaultZone = "UTC"
 
 // node is one trigger of a document, with what Resolve needs to write it down again.
 type node struct {
-	kind    string
-	obj     object
-	zone    string
-	trigger jittered
-	members []node
-	every   *interval // the interval that a cron's "@every" stands for
-	expr    string    // a cron's expr without its TZ= prefix
+	kind     string
+	obj      object
+	zone     string
+	trigger  jittered
+	base     jittered // trigger without its exclusions
+	members  []node
+	excluded []excluded
+	every    *interval // the interval that a cron's "@every" stands for
+	expr     string    // a cron's expr without its TZ= prefix
 }
 
 // scope is what a trigger inherits from where it stands.
 type scope struct {
-	path  string
-	zone  string
-	depth int
-	left  *int // triggers that the document may still have
+	path      string
+	zone      string
+	depth     int
+	left      *int // triggers that the document may still have
+	calendars source
 }
 
-func parseDocument(doc []byte, zone string) (node, error) {
-	if len(doc) > maxBytes {
-		return node{}, refuse("", doc, "longer than 64 KiB")
-	}
-	if !utf8.Valid(doc) {
-		return node{}, refuse("", doc, "not UTF-8")
+func parseDocument(doc []byte, zone string, calendars source) (node, error) {
+	if err := checkText(doc); err != nil {
+		return node{}, err
 	}
 	left := maxMembers
-	return parseNode(scope{zone: zone, left: &left}, doc)
+	return parseNode(scope{zone: zone, left: &left, calendars: calendars}, doc)
+}
+
+func checkText(doc []byte) error {
+	if len(doc) > maxBytes {
+		return refuse("", doc, "longer than 64 KiB")
+	}
+	if !utf8.Valid(doc) {
+		return refuse("", doc, "not UTF-8")
+	}
+	return nil
 }
 
 // reader compiles one type of trigger. zone and jitter have been read by then; fields are those it
@@ -65,11 +77,7 @@ type reader struct {
 }
 
 // commonFields are those of every type.
-var commonFields = []string{"type", "timezone", "jitter"}
-
-// later are words of the document form that this version does not carry out. They are refused by
-// name, lest a schedule be taken for a wider one.
-var later = []string{"exclude"}
+var commonFields = []string{"type", "timezone", "jitter", "exclude"}
 
 func readerOf(kind string) (reader, bool) {
 	switch kind {
@@ -106,13 +114,8 @@ func parseNode(in scope, raw []byte) (node, error) {
 		return node{}, err
 	}
 	kindReader, ok := readerOf(kind)
-	switch {
-	case slices.Contains(later, kind):
-		return node{}, obj.refuse("type", "not supported by this version")
-	case !ok:
+	if !ok {
 		return node{}, obj.refuse("type", "must be date, interval, cron, calendar_interval, rrule, and, or")
-	case obj.has("exclude"):
-		return node{}, obj.refuse("exclude", "not supported by this version")
 	}
 	if err := obj.allow(slices.Concat(commonFields, kindReader.fields)...); err != nil {
 		return node{}, err
@@ -124,6 +127,13 @@ func parseNode(in scope, raw []byte) (node, error) {
 	}
 	in.zone = n.zone
 	if err := kindReader.read(in, &n, common); err != nil {
+		return node{}, err
+	}
+	n.base = n.trigger
+	if obj.has("exclude") {
+		err = readExclude(in, &n, common.zone)
+	}
+	if err != nil {
 		return node{}, err
 	}
 	return n, nil
@@ -158,3 +168,5 @@ func readSettings(n *node) (settings, error) {
 	}
 	return common, nil
 }
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) }

@@ -18,7 +18,7 @@ func Resolve(doc []byte, now time.Time) ([]byte, error) {
 
 // ResolveIn is Resolve with another default zone, an IANA name.
 func ResolveIn(doc []byte, now time.Time, zone string) ([]byte, error) {
-	n, err := parseDocument(doc, zone)
+	n, err := parseDocument(doc, zone, passOver)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +48,20 @@ func (n node) resolve(now time.Time) (json.RawMessage, error) {
 		}
 		out["triggers"] = members
 	}
+	if n.excluded != nil {
+		items := make([]json.RawMessage, 0, len(n.excluded))
+		for _, item := range n.excluded {
+			if item.trigger != nil {
+				raw, err := item.trigger.resolve(now)
+				if err != nil {
+					return nil, err
+				}
+				item.raw = raw
+			}
+			items = append(items, item.raw)
+		}
+		out["exclude"] = items
+	}
 	raw, err := json.Marshal(out)
 	if err != nil {
 		return nil, fmt.Errorf("trigger: resolve: %w", err)
@@ -57,7 +71,7 @@ func (n node) resolve(now time.Time) (json.RawMessage, error) {
 
 // anchor gives the document out, which is n's, the phase that it lacks.
 func (n node) anchor(out map[string]any, now time.Time) error {
-	switch t := n.trigger.(type) {
+	switch t := n.base.(type) {
 	case *interval:
 		if n.every != nil {
 			delete(out, "expr")

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	rfc "github.com/teambition/rrule-go"
 )
@@ -62,12 +61,12 @@ func (r *rrule) readStart(obj object) error {
 	if err != nil {
 		return err
 	}
-	r.start = start.at.Unix() + offsetAt(r.zone, start.at.Unix())
-	r.from = start.at.Unix()
-	if at := occur(r.zone, start.wall); at.last == start.at.Unix() { // it was given on the wall clock
-		r.start, r.from = start.wall, at.first
-		r.window.start = time.Unix(at.first, 0).UTC()
+	r.start = start.wall
+	if start.fixed {
+		r.start = start.at.Unix() + offsetAt(r.zone, start.at.Unix())
 	}
+	first, _ := start.bounds(r.zone)
+	r.from = first.Unix()
 	return nil
 }
 
@@ -79,11 +78,14 @@ func (r *rrule) limit(rule recurrence) string {
 		return r.endAfter(rule)
 	case rule.Until.IsZero():
 	case rule.untilUTC:
-		r.window.end = earlier(r.window.end, rule.Until)
+		r.end = earlier(r.end, rule.Until)
 	case rule.untilDay:
 		r.last = rule.Until.Unix() + day - 1
 	default:
 		r.last = rule.Until.Unix()
+	}
+	if !r.end.IsZero() {
+		r.until = min(r.until, r.end.Unix())
 	}
 	return ""
 }
