@@ -15,6 +15,7 @@ const patient = 20 * time.Second
 
 // TestCommands runs the commands against one node, itself started by its command.
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	env := startServers(t)
 	env.refused(t, 1, []string{"not initialised", "start a node"}, "", "job", "list")
 	node := env.start(t, "node", "--name", "n1", "--log-level", "off", "--executor", "default=4", "--executor", "mail=2")
@@ -322,6 +323,7 @@ func testText(t *testing.T, env environment) {
 }
 
 func TestSecondSignalCancelsRuns(t *testing.T) {
+	t.Parallel()
 	env := startServers(t)
 	node := env.start(t, "node", "--log-level", "off", "--allow-shell", "sleep", "--drain-timeout", "10m")
 	node.await(t, patient, "ready")

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -14,8 +11,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/pflag"
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap" //nolint:depguard // etcd's client takes no other logger; it gets one that is silent
 
 	"github.com/carillon-project/carillon"
 	"github.com/carillon-project/carillon/job"
@@ -40,9 +35,6 @@ type connection struct {
 	redisUser         string
 	redisPasswordFile string
 }
-
-// tlsFiles name PEM files.
-type tlsFiles struct{ ca, cert, key string }
 
 func (c *connection) flags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&c.etcd, "etcd", nil, "etcd `URLS`, separated by commas")
@@ -152,6 +144,9 @@ func (a *app) client(ctx context.Context) (c *carillon.Client, in []carillon.Cal
 	if p, err = p.chosen(); err != nil {
 		return nil, nil, err
 	}
+	if err := a.checkClientTLS(p); err != nil {
+		return nil, nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c, err = carillon.NewClient(ctx, carillon.ClientConfig{
@@ -161,6 +156,18 @@ func (a *app) client(ctx context.Context) (c *carillon.Client, in []carillon.Cal
 		in = append(in, carillon.InStore(p.selected))
 	}
 	return c, in, err
+}
+
+// checkClientTLS refuses files that a client of the library cannot be given: better than to go on
+// without them.
+func (c *connection) checkClientTLS(p places) error {
+	for name, url := range p.urls {
+		if strings.HasPrefix(url, "rediss:") && c.redisTLS != (tlsFiles{}) {
+			return usagef("store %s: --redis-ca, --redis-cert and --redis-key are taken by node, run list, events and store only; "+
+				"here the system's roots count, see SSL_CERT_FILE", name)
+		}
+	}
+	return nil
 }
 
 // chosen leaves only the selected store.
@@ -208,80 +215,4 @@ func closeAll(stores []*store.Store) {
 	for _, s := range stores {
 		s.Close()
 	}
-}
-
-// config reads the files; nil when none is named. what is "etcd" or "redis".
-func (f tlsFiles) config(what string) (*tls.Config, error) {
-	if f == (tlsFiles{}) {
-		return nil, nil
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if f.ca != "" {
-		pem, err := os.ReadFile(f.ca)
-		if err != nil {
-			return nil, usagef("--%s-ca: %w", what, err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, usagef("--%s-ca: %s has no certificate in it", what, f.ca)
-		}
-	}
-	if (f.cert == "") != (f.key == "") {
-		return nil, usagef("--%s-cert and --%s-key go together", what, what)
-	}
-	if f.cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
-		if err != nil {
-			return nil, usagef("--%s-cert: %w", what, err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
-}
-
-// etcdAccess is how to get at etcd, checked but not contacted.
-type etcdAccess struct {
-	endpoints      []string
-	tls            *tls.Config
-	user, password string
-}
-
-func (c *connection) etcdAccess() (etcdAccess, error) {
-	a := etcdAccess{endpoints: c.etcd, user: c.etcdUser, password: c.etcdPassword}
-	if len(c.etcd) == 0 {
-		return a, usagef("no etcd is given; say --etcd http://HOST:2379 or set CARILLON_ETCD")
-	}
-	for _, endpoint := range c.etcd {
-		u, err := url.Parse(endpoint)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return a, usagef("--etcd: %q is not an address such as http://HOST:2379", endpoint)
-		}
-	}
-	var err error
-	if a.tls, err = c.etcdTLS.config("etcd"); err != nil {
-		return a, err
-	}
-	if c.etcdPasswordFile != "" {
-		a.password, err = secretOf("--etcd-password-file", c.etcdPasswordFile)
-	}
-	return a, err
-}
-
-// dialEtcd returns a client of etcd, which may not have connected yet.
-func (c *connection) dialEtcd() (*clientv3.Client, error) {
-	a, err := c.etcdAccess()
-	if err != nil {
-		return nil, err
-	}
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: a.endpoints, TLS: a.tls, Username: a.user, Password: a.password,
-		DialTimeout: patience, Logger: zap.NewNop(),
-	})
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("etcd at %s does not answer; is it running, and is the address right? %w", strings.Join(a.endpoints, ", "), err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("etcd at %s: %w", strings.Join(a.endpoints, ", "), err)
-	}
-	return client, nil
 }

@@ -11,6 +11,7 @@ import (
 )
 
 func TestDevFiresItsFirstJobSoonAndEndsClean(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	dev := environment{}.start(t, "dev", "--nodes", "2", "--data", dir)
 	dev.await(t, 10*time.Second, "fired on node-")
@@ -48,6 +49,7 @@ func TestDevFiresItsFirstJobSoonAndEndsClean(t *testing.T) {
 }
 
 func TestDevKeepsItsDataAndPrintsJSON(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("without redis-server nothing is kept")
 	}
@@ -91,6 +93,7 @@ func TestDevWithoutRedisServerSaysSo(t *testing.T) {
 }
 
 func TestDevStoppedWhileItStarts(t *testing.T) {
+	t.Parallel()
 	dev := environment{}.start(t, "dev")
 	if r := dev.end(t); r.code != 0 || r.err != "" {
 		t.Errorf("dev ended with %+v", r)

@@ -81,10 +81,10 @@ func startServers(t *testing.T) environment {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closed(t, etcd) })
-	return environment{"CARILLON_ETCD": etcd.Endpoints()[0], "CARILLON_REDIS": startRedis(t, ctx)}
+	return environment{"CARILLON_ETCD": etcd.Endpoints()[0], "CARILLON_REDIS": startRedis(ctx, t)}
 }
 
-func startRedis(t *testing.T, ctx context.Context) string {
+func startRedis(ctx context.Context, t *testing.T) string {
 	t.Helper()
 	redis, err := devstack.StartRedis(ctx, devstack.RedisConfig{})
 	if errors.Is(err, devstack.ErrNoRedisServer) {

@@ -6,10 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
-
-	"github.com/carillon-project/carillon/job"
 )
 
 // columns is how wide text output gets at most.
@@ -100,42 +97,4 @@ func cut(text string, width int) string {
 		return ""
 	}
 	return string([]rune(text)[:width-1]) + "…"
-}
-
-// moment is a time for people, "-" when there is none.
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return job.FormatTime(t)
-}
-
-// describeTrigger says in a few words when a job runs.
-func describeTrigger(doc json.RawMessage) string {
-	var d struct {
-		Type    string          `json:"type"`
-		Every   string          `json:"every"`
-		Expr    string          `json:"expr"`
-		RunDate string          `json:"run_date"`
-		Fields  json.RawMessage `json:"fields"`
-		Zone    string          `json:"timezone"`
-	}
-	if json.Unmarshal(doc, &d) != nil {
-		return string(doc)
-	}
-	text := d.Type
-	switch {
-	case d.Every != "":
-		return "every " + d.Every
-	case d.Expr != "":
-		text = "cron " + d.Expr
-	case d.Fields != nil:
-		text = "cron " + string(d.Fields)
-	case d.RunDate != "":
-		text = "at " + d.RunDate
-	}
-	if d.Zone != "" && d.Zone != "UTC" {
-		text += " " + d.Zone
-	}
-	return text
 }

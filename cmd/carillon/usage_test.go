@@ -95,6 +95,7 @@ func TestWithoutAddressesItSaysHowToGiveThem(t *testing.T) {
 }
 
 func TestWhatDoesNotAnswerFailsWithOneLine(t *testing.T) {
+	t.Parallel()
 	nowhere.refused(t, 1, []string{"redis is unreachable", "127.0.0.1:1"}, "", "job", "list")
 	nowhere.refused(t, 1, []string{"etcd is out of reach", "127.0.0.1:1"}, "", "cluster", "status")
 	nowhere.refused(t, 1, []string{"127.0.0.1:1"}, "", "health", "--address", "127.0.0.1:1")
