@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"os/signal"
 	"syscall"
 	"time"
@@ -18,18 +17,20 @@ func Example_embed() {
 	defer stop()
 	node, err := carillon.NewNode(carillon.Config{Etcd: []string{"http://localhost:2379"}, Redis: "redis://localhost:6379/0"})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	carillon.Handle(node, "greet", func(_ context.Context, who string) (string, error) { return "hello " + who, nil })
 	client, err := node.Client(ctx)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	greeting := carillon.Job{ID: "greeting", Task: "greet", Args: carillon.Args("world"), Trigger: carillon.Every(15 * time.Second)}
 	if _, err := client.AddJob(ctx, greeting, carillon.ReplaceExisting()); err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	log.Fatal(node.Run(ctx))
+	if err := node.Run(ctx); err != nil {
+		panic(err)
+	}
 }
 
 // Defaults of the node apply to what its client adds; what a job says wins.
@@ -40,19 +41,19 @@ func ExampleClient_AddJob() {
 		Defaults: carillon.Options{Coalesce: carillon.CoalesceAll, MaxInstances: 8, MisfireGraceTime: carillon.Grace(30 * time.Second)},
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer node.Close()
 	carillon.Handle(node, "report", func(context.Context, string) (any, error) { return nil, nil })
 	client, err := node.Client(ctx)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	nightly := carillon.Job{ID: "nightly", Task: "report", Trigger: carillon.Cron("30 2 * * *")}
 	nightly.MaxInstances = 1
 	_, err = client.AddJob(ctx, nightly)
 	if errors.Is(err, carillon.ErrConflictingID) {
-		log.Print("it is there already")
+		fmt.Println("it is there already")
 	}
 }
 
@@ -61,15 +62,15 @@ func ExampleClient_Enqueue() {
 	ctx := context.Background()
 	client, err := carillon.NewClient(ctx, carillon.ClientConfig{Redis: "redis://localhost:6379/0"})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer client.Close()
 	run, err := client.Enqueue(ctx, "mail", map[string]string{"to": "a@example.org"},
 		carillon.IdempotencyKey("order-17"), carillon.WithRetry(carillon.Retry{MaxAttempts: 5}))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	log.Print("run ", run)
+	fmt.Println("run", run)
 }
 
 func ExampleEvery() {

@@ -195,8 +195,10 @@ func TestCompact(t *testing.T) {
 
 func TestFailuresEndAnOfficeWhenEveryStoreFails(t *testing.T) {
 	f := failures{of: 2}
-	if f.add("a") || f.add("a") {
-		t.Error("one store of two ended the office")
+	for range 2 {
+		if f.add("a") {
+			t.Error("one store of two ended the office")
+		}
 	}
 	if !f.add("b") {
 		t.Error("both stores failed and the office went on")

@@ -73,7 +73,9 @@ func settings(cluster, name string, log hclog.Logger) carillon.Config {
 }
 
 // database is the URL of another database of the shared Redis.
-func database(n int) string { return strings.TrimSuffix(world.redis.URL(), "/0") + fmt.Sprintf("/%d", n) }
+func database(n int) string {
+	return strings.TrimSuffix(world.redis.URL(), "/0") + fmt.Sprintf("/%d", n)
+}
 
 func openStage(ctx context.Context) (closed func() error, err error) {
 	cfg := settings("stage", "stage", hclog.NewNullLogger())
