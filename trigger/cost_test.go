@@ -29,6 +29,13 @@ var costly = []struct {
 	{"impossible_and_of_interval_and_cron", `{"type":"and","triggers":[{"type":"interval","minutes":90,"start_date":"2024-01-01 00:00:17"},{"type":"cron","expr":"* * * * *","timezone":"Europe/Berlin"}]}`},
 	{"interval_after_a_long_outage", `{"type":"interval","every":"1ms","start_date":"1970-01-01"}`},
 	{"calendar_interval", `{"type":"calendar_interval","months":1,"start_date":"1970-01-31","hour":9,"timezone":"Europe/Berlin"}`},
+	{"rrule_last_friday", `{"type":"rrule","rule":"FREQ=MONTHLY;BYDAY=-1FR","start_date":"1970-01-01 09:00:00","timezone":"Europe/Berlin"}`},
+	{"rrule_secondly_after_decades", `{"type":"rrule","rule":"FREQ=SECONDLY;INTERVAL=7","start_date":"1970-01-01"}`},
+	{"rrule_leap_day_on_monday", `{"type":"rrule","rule":"FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO","start_date":"1970-01-01"}`},
+	{"rrule_last_workday", `{"type":"rrule","rule":"FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1","start_date":"1970-01-01"}`},
+	{"impossible_rrule_feb_30", `{"type":"rrule","rule":"FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30","start_date":"2024-01-01"}`},
+	{"impossible_rrule_hours_that_never_meet", `{"type":"rrule","rule":"FREQ=HOURLY;INTERVAL=2;BYHOUR=1","start_date":"2024-01-01"}`},
+	{"impossible_rrule_position", `{"type":"rrule","rule":"FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6","start_date":"2024-01-01"}`},
 	{"calendar_interval_mixed", `{"type":"calendar_interval","months":1,"days":1,"start_date":"1970-01-31","timezone":"Europe/Berlin"}`},
 }
 

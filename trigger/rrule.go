@@ -10,7 +10,7 @@ import (
 // maxCandidates bounds a search of a rule. Each candidate is the next time that the parts of the
 // rule allow or that its interval does, so it takes a rule whose parts and interval hardly ever meet
 // to need many.
-const maxCandidates = 20_000
+const maxCandidates = 10_000
 
 // rrule is a recurrence rule of RFC 5545. It is computed on the wall clock, in periods that lie
 // interval units apart, and then turned into instants as section 3.3.10 of the RFC says: a time in a
@@ -176,6 +176,32 @@ func (r *rrule) unit() int64 {
 	default:
 		return 1
 	}
+}
+
+// meets reports whether the interval can ever meet the times of day that the rule allows. Steps of
+// less than a day come to the same times of day, up to what they and a day have in common.
+func (r *rrule) meets() bool {
+	if r.freq < rfc.HOURLY || r.interval == 1 {
+		return true
+	}
+	unit := int(r.unit())
+	shared := gcd(int64(day/unit), r.interval)
+	for second := r.timeOfDay(0); second >= 0; second = r.timeOfDay(second) {
+		if (int64(second/unit)-floorDiv(r.start, r.unit()))%shared == 0 {
+			return true
+		}
+		if second = (second/unit + 1) * unit; second >= day {
+			break
+		}
+	}
+	return false
+}
+
+func gcd(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 func floorDiv(a, b int64) int64 {

@@ -74,6 +74,8 @@ func (r *rrule) readStart(obj object) error {
 func (r *rrule) limit(rule recurrence) string {
 	r.last = lastInstant + maxOffset
 	switch {
+	case !r.meets():
+		r.last = math.MinInt64
 	case rule.Count > 0:
 		return r.endAfter(rule)
 	case rule.Until.IsZero():

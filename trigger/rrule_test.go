@@ -3,6 +3,7 @@ package trigger_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,14 @@ func TestRulesOfTheRFC(t *testing.T) {
 		{"every 90 minutes", "FREQ=MINUTELY;INTERVAL=90;COUNT=4", begin, []string{"1997-09-02", "1997-09-02 10:30:00", "1997-09-02 12:00:00", "1997-09-02 13:30:00"}, true},
 		{"every 20 minutes by day", "FREQ=DAILY;BYHOUR=9,16;BYMINUTE=0,40", begin, []string{"1997-09-02", "1997-09-02 09:40:00", "1997-09-02 16:00:00", "1997-09-02 16:40:00", "1997-09-03"}, false},
 		{"the same, minutely", "FREQ=MINUTELY;INTERVAL=40;BYHOUR=9,16", begin, []string{"1997-09-02", "1997-09-02 09:40:00", "1997-09-02 16:20:00", "1997-09-03"}, false},
+		{"second of the week, in a week that began before", "FREQ=WEEKLY;BYDAY=MO,WE,FR;BYSETPOS=2;COUNT=2", "1997-09-04 09:00:00", []string{"1997-09-10", "1997-09-17"}, true},
+		{"last second of the minute", "FREQ=MINUTELY;BYSECOND=0,20,40;BYSETPOS=-1;COUNT=2", begin, []string{"1997-09-02 09:00:40", "1997-09-02 09:01:40"}, true},
+		{"second and last of the hour", "FREQ=HOURLY;BYMINUTE=0,20,40;BYSETPOS=2,-1;COUNT=3", begin, []string{"1997-09-02 09:20:00", "1997-09-02 09:40:00", "1997-09-02 10:20:00"}, true},
+		{"plain and numbered weekdays", "FREQ=MONTHLY;BYDAY=1MO,2TU;COUNT=3", begin, []string{"1997-09-09", "1997-10-06", "1997-10-14"}, true},
+		{"last week of the year", "FREQ=YEARLY;BYWEEKNO=-1;BYDAY=SU;COUNT=3", begin, []string{"1997-12-28", "1999-01-03", "2000-01-02"}, true},
+		{"week 1 begins in the year before", "FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO;COUNT=3", begin, []string{"1997-12-29", "1999-01-04", "2000-01-03"}, true},
+		{"until a day", "FREQ=DAILY;UNTIL=19970903", begin, []string{"1997-09-02", "1997-09-03"}, true},
+		{"many of a rule of fixed steps", "FREQ=DAILY;COUNT=1000000", begin, []string{"1997-09-02"}, false},
 		{"invalid dates are left out", "FREQ=MONTHLY;BYMONTHDAY=15,30;COUNT=5", "2007-01-15 09:00:00", []string{"2007-01-15", "2007-01-30", "2007-02-15", "2007-03-15", "2007-03-30"}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -152,8 +161,9 @@ func TestRuleRefuses(t *testing.T) {
 	}
 }
 
-// drawRule draws a rule whose meaning the library gets right: it takes plain and numbered weekdays
-// together for none, and errs in weeks at the turn of the year.
+// drawRule draws a rule whose meaning the library gets right, and soon: it takes plain and numbered
+// weekdays together for none, errs in weeks at the turn of the year, counts BYSETPOS in the first week
+// from the start only, and walks to the year 9999 for what is never.
 func drawRule(t *rapid.T) string {
 	freq := rapid.SampledFrom([]string{"YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"}).Draw(t, "freq")
 	parts := []string{"FREQ=" + freq, fmt.Sprintf("INTERVAL=%d", rapid.IntRange(1, 4).Draw(t, "interval"))}
@@ -165,11 +175,12 @@ func drawRule(t *rapid.T) string {
 		parts = append(parts, name+"="+strings.Join(items, ","))
 		return true
 	}
-	restricted := some("BYMONTH", []string{"1", "2", "3", "6", "11", "12"}, 3)
+	subDay := slices.Contains([]string{"HOURLY", "MINUTELY", "SECONDLY"}, freq)
+	restricted := !subDay && some("BYMONTH", []string{"1", "2", "3", "6", "11", "12"}, 3)
 	if freq != "WEEKLY" {
 		restricted = some("BYMONTHDAY", []string{"1", "2", "13", "29", "31", "-1", "-2", "-30"}, 3) || restricted
 	}
-	if freq == "YEARLY" || freq == "HOURLY" {
+	if freq == "YEARLY" {
 		restricted = some("BYYEARDAY", []string{"1", "59", "60", "61", "365", "366", "-1", "-306", "-366"}, 5) || restricted
 	}
 	if freq == "YEARLY" && !restricted {
@@ -183,7 +194,11 @@ func drawRule(t *rapid.T) string {
 	restricted = some("BYHOUR", []string{"0", "2", "3", "9", "23"}, 3) || restricted
 	restricted = some("BYMINUTE", []string{"0", "7", "30", "59"}, 3) || restricted
 	restricted = some("BYSECOND", []string{"0", "1", "30", "59"}, 5) || restricted
-	if restricted {
+	switch {
+	case !restricted:
+	case freq == "DAILY":
+		some("BYSETPOS", []string{"1", "-1"}, 3)
+	case freq == "MONTHLY" || freq == "YEARLY":
 		some("BYSETPOS", []string{"1", "2", "3", "-1", "-2", "40"}, 3)
 	}
 	if rapid.Bool().Draw(t, "weeks") {
@@ -242,6 +257,32 @@ func TestRulesAgreeWithTheLibrary(t *testing.T) {
 			rt.Fatalf("%s (-library +got):\n%s", doc, diff)
 		}
 	})
+}
+
+// TestRulesAcrossClockChanges holds section 3.3.10: what does not exist is later by the gap, what
+// happens twice is the first.
+func TestRulesAcrossClockChanges(t *testing.T) {
+	for _, test := range []struct{ name, rule, start, want string }{
+		{"the wall clock is kept", "FREQ=DAILY;COUNT=3", "2024-03-30 09:00:00", "2024-03-30 09:00, 2024-03-31 09:00, 2024-04-01 09:00:00"},
+		{"in a gap, and back the day after", "FREQ=DAILY;COUNT=3", "2024-03-30 02:30:00", "2024-03-30 02:30, 2024-03-31 03:30, 2024-04-01 02:30:00"},
+		{"midnight is not lost after a gap", "FREQ=DAILY;COUNT=3", "2024-03-30", "2024-03-30 00:00, 2024-03-31 00:00, 2024-04-01 00:00:00"},
+		{"two that land on one instant", "FREQ=HOURLY;COUNT=4", "2024-03-31 01:00:00", "2024-03-31 01:00, 2024-03-31 03:00, 2024-03-31 04:00:00"},
+		{"in a fold", "FREQ=DAILY;COUNT=2", "2024-10-26 02:30:00", "2024-10-26 02:30, 2024-10-27 02:30:00"},
+		{"hours in a fold are once", "FREQ=HOURLY;COUNT=3", "2024-10-27 01:00:00", "2024-10-27 01:00, 2024-10-27 02:00, 2024-10-27 03:00:00"},
+		{"a start in a fold", "FREQ=DAILY;COUNT=2", "2024-10-27 02:30:00", "2024-10-27 02:30, 2024-10-28 02:30:00"},
+		{"a start with an offset", "FREQ=DAILY;COUNT=2", "2024-03-30T08:00:00Z", "2024-03-30 09:00, 2024-03-31 09:00:00"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			doc := rule(test.rule, test.start, "Europe/Berlin")
+			if diff := cmp.Diff(test.want, wall(t, doc, "Europe/Berlin", 9)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+	folded := mustParse(t, rule("FREQ=DAILY", "2024-10-27 02:30:00", "Europe/Berlin")).Next(time.Time{})
+	if want := time.Date(2024, 10, 27, 0, 30, 0, 0, time.UTC); !folded.Equal(want) {
+		t.Errorf("in a fold: %s, want the first, %s", folded, want)
+	}
 }
 
 // hangs tells of rules whose interval may never meet their hours or minutes, for which the library
