@@ -13,7 +13,7 @@ import (
 const (
 	// block is how long one read waits in Redis. It is also how long a reader may need to notice
 	// that its context has ended.
-	block = 2 * time.Second
+	block = time.Second
 	// handBackPatience bounds the attempt to give back, at shutdown, what was fetched only.
 	handBackPatience = 3 * time.Second
 	// handBackCount is how many pending entries are given back in one call.

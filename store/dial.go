@@ -127,6 +127,10 @@ func parseURL(text string) (*redis.UniversalOptions, error) {
 	}, nil
 }
 
+// blockingPool is how many blocking reads may wait at once: one for each executor and partition
+// that the process serves, and one for each follower of events.
+const blockingPool = 2000
+
 // dial makes the three clients of a store: writer resends nothing by itself, reader may, and
 // blocking waits for streams with connections and deadlines of its own.
 func (s *Store) dial() error {
@@ -146,7 +150,9 @@ func (s *Store) dial() error {
 	once.MaxRetries = -1
 	once.DialerRetries = 1
 	s.writer = redis.NewUniversalClient(&once)
-	s.blocking = redis.NewUniversalClient(&once)
+	waiting := once
+	waiting.PoolSize = blockingPool
+	s.blocking = redis.NewUniversalClient(&waiting)
 	opts.MaxRetries = 2
 	opts.DialerRetries = 1
 	s.reader = redis.NewUniversalClient(opts)

@@ -366,6 +366,7 @@ func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, 
 	if !ok || len(list) != len(done) {
 		return nil, fmt.Errorf("store %s: finish: unexpected answer of %d parts", s.cfg.Name, len(list))
 	}
+	s.wakeForRetries(ctx, k, done)
 	replies := make([]FinishReply, len(done))
 	for i, f := range done {
 		tag, missed := pair(list[i])
@@ -377,6 +378,20 @@ func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, 
 		}
 	}
 	return replies, nil
+}
+
+// wakeForRetries has the leader look at the runs that went to delayed. A wake that is lost costs a
+// short backoff up to a second, no more: the leader looks again by itself.
+func (s *Store) wakeForRetries(ctx context.Context, k keys, done []Finish) {
+	for _, f := range done {
+		if f.Retry == nil {
+			continue
+		}
+		if err := s.writer.Publish(ctx, k.wake(), "").Err(); err != nil {
+			s.log.Debug("leader not woken for a retry", "error", err)
+		}
+		return
+	}
 }
 
 func eventOf(o job.Outcome) job.EventKind {

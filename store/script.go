@@ -56,6 +56,12 @@ func (sc *script) allowOOM() *script {
 	return sc
 }
 
+// readsOnly marks a script that writes nothing, so that no lack of memory refuses it.
+func (sc *script) readsOnly() *script {
+	sc.flagged = redis.NewScript("#!lua flags=no-writes\n" + sc.source)
+	return sc
+}
+
 func luaFile(name string) string {
 	b, err := fs.ReadFile(luaFiles, "lua/"+name+".lua")
 	if err != nil {
@@ -80,7 +86,7 @@ var (
 	nextScript       = newScript("next", lib, 11, 0)
 	renewScript      = newScript("renew", alone, 2, 0).allowOOM()
 	finishScript     = newScript("finish", lib, 8, 4).allowOOM()
-	dueScript        = newScript("due", alone, 5, 0)
+	dueScript        = newScript("due", alone, 5, 0).readsOnly()
 	takeOfficeScript = newScript("take_office", lib, 3, 0)
 	dispatchScript   = newScript("dispatch", office, 5, 1)
 	parkScript       = newScript("park", office, 4, 0)
