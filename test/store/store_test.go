@@ -4,6 +4,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -21,6 +22,22 @@ func TestRedis(t *testing.T) {
 	storetest.Run(t, func(*testing.T) store.Config { return store.Config{URL: server.URL()} })
 }
 
+// TestCluster runs against a Redis Cluster of one node, which refuses every script that touches keys
+// of more than one slot.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t, "--cluster-enabled", "yes")
+	raw, ctx := connect(t, server.URL()), patience(t)
+	must(t, raw.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err())
+	for ok := false; !ok; {
+		info, err := raw.ClusterInfo(ctx).Result()
+		must(t, err)
+		ok = strings.Contains(info, "cluster_state:ok")
+	}
+	url := "redis://" + server.Addr() + "?addr=" + server.Addr()
+	storetest.Run(t, func(*testing.T) store.Config { return store.Config{URL: url} })
+}
+
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	server, err := devstack.StartMemory(t.Context())
@@ -33,7 +50,7 @@ func TestMemory(t *testing.T) {
 
 func startRedis(t *testing.T, args ...string) *devstack.Redis {
 	t.Helper()
-	server, err := devstack.StartRedis(t.Context(), devstack.RedisConfig{Args: args})
+	server, err := devstack.StartRedis(patience(t), devstack.RedisConfig{Args: args})
 	if errors.Is(err, devstack.ErrNoRedisServer) {
 		t.Skip(err)
 	}
