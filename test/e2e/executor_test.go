@@ -26,8 +26,8 @@ func hold(t *testing.T, later time.Duration) heldRun {
 		must(t, n.Ready(within(t, 20*time.Second)))
 	}
 	must(t, sc.Add(within(t, 5*time.Second), sc.client, rig.Spec{
-		Job: history.Job{ID: "held", First: time.Now().Add(time.Second), Every: 8 * time.Second},
-		URL: sc.Witness.HoldURL(later), MaxInstances: 1, Executor: "work",
+		Job: history.Job{ID: "held", First: time.Now().Add(time.Second), Every: 8 * time.Second, MaxInstances: 1},
+		URL: sc.Witness.HoldURL(later), Executor: "work",
 	}))
 	must(t, sc.AddSteady(within(t, 10*time.Second), sc.client, 5))
 	first := sc.await(t, 10*time.Second, "attempt 1", func(e history.Execution) bool { return e.JobID == "held" })

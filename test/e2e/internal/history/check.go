@@ -18,6 +18,7 @@ const (
 	NoneLost    Rule = "lost"             // every due time has a run that was answered
 	NoneDoubled Rule = "doubled"          // one run per due time, one execution per attempt
 	Contiguous  Rule = "attempt missing"  // attempts count up from 1
+	Limited     Rule = "overlap"          // no more executions of a job at once than max_instances
 	Explained   Rule = "unexplained"      // a rerun or a cut connection has a fault that explains it
 	TermsRise   Rule = "term not risen"   // each term is higher than the one before
 	OneLeader   Rule = "two leaders"      // each term has one holder
@@ -42,7 +43,7 @@ func (b Breach) String() string { return fmt.Sprintf("%s: %s: %s", b.Rule, b.Sub
 func Check(h History) []Breach {
 	var all []Breach
 	for _, rule := range []func(History) []Breach{
-		checkKnown, checkTimes, checkLost, checkDoubled, checkAttempts, checkCut,
+		checkKnown, checkTimes, checkLost, checkDoubled, checkAttempts, checkCut, checkOverlap,
 		checkTerms, checkSuccessors, checkSubmissions, checkOutcomes,
 	} {
 		all = append(all, rule(h)...)
@@ -185,6 +186,31 @@ func checkCut(h History) (bad []Breach) {
 		}
 		if !h.struck(e.Node, e.Arrived, e.Ended) {
 			bad = append(bad, breach(Explained, e.subject(), "the connection was cut, and no fault struck %q", e.Node))
+		}
+	}
+	return bad
+}
+
+// checkOverlap: when an execution arrives, no more of its job are under way than may be. Those of a
+// node that was struck do not count: their lease may have ended while the connection lived on.
+func checkOverlap(h History) (bad []Breach) {
+	byJob := map[string][]Execution{}
+	for _, e := range h.Executions {
+		if !e.Ended.IsZero() && !h.struck(e.Node, e.Arrived, e.Ended) {
+			byJob[e.JobID] = append(byJob[e.JobID], e)
+		}
+	}
+	for _, j := range h.Jobs {
+		for _, e := range byJob[j.ID] {
+			together := 0
+			for _, other := range byJob[j.ID] {
+				if !other.Arrived.After(e.Arrived) && other.Ended.After(e.Arrived) {
+					together++
+				}
+			}
+			if j.MaxInstances > 0 && together > j.MaxInstances {
+				bad = append(bad, breach(Limited, e.subject(), "%d at once, more than %d", together, j.MaxInstances))
+			}
 		}
 	}
 	return bad

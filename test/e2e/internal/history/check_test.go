@@ -28,7 +28,7 @@ func good() history.History {
 	cut := ran("a", "a2", 2, 1, "a", 2.3)
 	cut.Answered, cut.Ended = false, at(2.52)
 	h := history.History{
-		Jobs: []history.Job{{ID: "a", First: at(1), Every: time.Second}, {ID: "b", First: at(1.5), Every: 2 * time.Second}},
+		Jobs: []history.Job{{ID: "a", First: at(1), Every: time.Second, MaxInstances: 2}, {ID: "b", First: at(1.5), Every: 2 * time.Second}},
 		Executions: []history.Execution{
 			ran("a", "a1", 1, 1, "a", 1.01), ran("b", "b1", 1.5, 1, "b", 1.5), cut,
 			ran("a", "a3", 3, 1, "b", 5.01), ran("a", "a4", 4, 1, "c", 5.02), ran("b", "b2", 3.5, 1, "b", 5.03),
@@ -88,6 +88,10 @@ func TestGoodHistoriesPass(t *testing.T) {
 			h.Jobs = append(h.Jobs, history.Job{ID: "c", First: at(6.15)})
 			onlyEffects(h)
 			h.Executions = append(h.Executions, ran("c", "c1", 6.15, 1, "b", 6.16))
+		}},
+		{"the attempt of a dead node lingers beside its rerun", func(h *history.History) {
+			h.Jobs[0].MaxInstances = 1
+			find(h, "a2", 1).Ended = at(5.55)
 		}},
 		{"a suspended node's run was run again", func(h *history.History) {
 			h.Faults = []history.Fault{{Kind: history.Suspended, Node: "a", At: at(2.4), Until: at(6)}}
@@ -160,6 +164,7 @@ func TestBadHistoriesAreRejected(t *testing.T) {
 			onlyEffects(h)
 			h.Executions = append(h.Executions, ran("a", "a7", 7, 1, "c", 7.1))
 		}, history.NotPaused},
+		{"more at once than may be", func(h *history.History) { h.Jobs[0].MaxInstances = 1; find(h, "a3", 1).Ended = at(5.021) }, history.Limited},
 		{"a connection cut although nobody died", func(h *history.History) { find(h, "a5", 1).Answered = false; onlyEffects(h) }, history.Explained},
 		{"a term that went down", func(h *history.History) { h.Terms = append(h.Terms, history.Term{Term: 12, Node: "c", Seen: at(6)}) }, history.TermsRise},
 		{"two leaders of one term", func(h *history.History) { h.Terms = append(h.Terms, history.Term{Term: 14, Node: "c", Seen: at(6)}) }, history.OneLeader},

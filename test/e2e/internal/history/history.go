@@ -22,9 +22,10 @@ type History struct {
 
 // Job is a job as it was defined: due at First and every interval after it. Every zero means once.
 type Job struct {
-	ID    string        `json:"id"`
-	First time.Time     `json:"first"`
-	Every time.Duration `json:"every_ns"`
+	ID           string        `json:"id"`
+	First        time.Time     `json:"first"`
+	Every        time.Duration `json:"every_ns"`
+	MaxInstances int           `json:"max_instances,omitempty"` // 0 = overlap is not judged
 }
 
 // Execution is one attempt of a run as the receiver of its request saw it.

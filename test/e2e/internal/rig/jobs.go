@@ -10,12 +10,11 @@ import (
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
 )
 
-// Spec is a job to define.
+// Spec is a job to define. MaxInstances 0 means 8.
 type Spec struct {
 	history.Job
-	URL          string // where it posts, see Witness
-	MaxInstances int    // 0 = 3
-	Executor     string // "" = default
+	URL      string // where it posts, see Witness
+	Executor string // "" = default
 }
 
 // Add defines a job whose every due time must run, however late. It is part of the history from the
@@ -29,7 +28,9 @@ func (s *Stack) Add(ctx context.Context, c *carillon.Client, spec Spec) error {
 		})
 	}
 	if spec.MaxInstances == 0 {
-		spec.MaxInstances = 3
+		// Each node that dies may take a slot with it for the length of a run's lease, and more when
+		// the next leader dies before it has recovered the run. No due time shall be skipped for that.
+		spec.MaxInstances = 8
 	}
 	_, err := c.AddJob(ctx, carillon.Job{
 		ID: spec.ID, Task: "http", Trigger: trigger, Args: carillon.Args(map[string]string{"url": spec.URL}), Executor: spec.Executor,
