@@ -48,10 +48,6 @@ func (c *cron) nextDay(number int64) (int64, bool) {
 // yearSet is the years of a cron from 1970 to 9999; nil means all of them.
 type yearSet []uint64
 
-func (y yearSet) has(year int) bool {
-	return y == nil || y[(year-firstYear)/64]>>((year-firstYear)%64)&1 != 0
-}
-
 // from returns the first year of the set that is year or later, or -1.
 func (y yearSet) from(year int) int {
 	year = max(year, firstYear)

@@ -164,9 +164,9 @@ func (f cronField) read(text string) (fieldValue, string) {
 }
 
 // addWords adds "last", "last fri" or "3rd sun"; false if item is none of these.
-func (d *daySet) addWords(item string) bool {
+func (s *daySet) addWords(item string) bool {
 	if item == "last" {
-		d.fromEnd |= 1
+		s.fromEnd |= 1
 		return true
 	}
 	m := wordForm.FindStringSubmatch(item)
@@ -178,7 +178,7 @@ func (d *daySet) addWords(item string) bool {
 		return false
 	}
 	ordinal, _ := indexOf(ordinals, m[1])
-	d.nth[(weekday+1)%7] |= 1 << ordinal
+	s.nth[(weekday+1)%7] |= 1 << ordinal
 	return true
 }
 

@@ -18,7 +18,6 @@ import (
 // shares nothing with the package. A nil set means every value.
 type plan struct {
 	hours, minutes, days, weekdays, months []int // weekdays count from Monday
-	wildHour                               bool
 	gap, fold                              string
 }
 

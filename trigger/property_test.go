@@ -200,7 +200,7 @@ func TestCalendarIntervalAgreesWithStepping(t *testing.T) {
 				want = append(want, date)
 			}
 			step, n := date, 0
-			for step = date; months > 0; {
+			for months > 0 {
 				n += months
 				// time.Date normalises 31 February to March; the day of the month tells.
 				if step = time.Date(date.Year(), date.Month()+time.Month(n), date.Day(), 9, 30, 0, 0, time.UTC); step.Day() == date.Day() {
