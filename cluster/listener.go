@@ -90,7 +90,7 @@ func (l *Listener) Serve(ctx context.Context, identity func() Identity) error {
 		_ = server.Close() // cuts what did not finish in time
 	}
 	if err == nil {
-		<-ended
+		_ = <-ended // it says only that the server was shut down
 	}
 	l.cut() // handshakes that were under way
 	l.serves.Wait()

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -125,7 +126,7 @@ func (c *Cluster) withdraw(s *session) error {
 // lastWord says something to etcd that the end of the lease would say later, also when the session
 // has ended: for a short time, and not again in a session where etcd was silent to it.
 func (c *Cluster) lastWord(s *session, say func(context.Context) error) error {
-	if context.Cause(s.ctx) == ErrLeaseLost {
+	if errors.Is(context.Cause(s.ctx), ErrLeaseLost) {
 		return nil // all is gone with the lease
 	}
 	if s.silent.Load() {

@@ -148,8 +148,8 @@ func (w *walk) coalesce(d *decision, t tally, now, left int64) (rest tally, done
 		return t, false
 	}
 	k := t.kept
-	switch {
-	case w.rules.coalesce == job.CoalesceEarliest:
+	switch w.rules.coalesce {
+	case job.CoalesceEarliest:
 		d.runs = []instant{{k.first, w.dueOf(k.first)}}
 		if k.count > 1 {
 			d.coalesced = stretch{k.count - 1, w.next(k.first), k.last}

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
-
-	"github.com/carillon-project/carillon/trigger"
 )
 
 // counter is what interval and cron triggers implement, as the scheduler declares it.

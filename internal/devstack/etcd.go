@@ -58,8 +58,7 @@ func StartEtcd(ctx context.Context, cfg EtcdConfig) (*Etcd, error) {
 	}
 	e := &Etcd{cfg: cfg, dir: dir, ownsDir: owns}
 	if err := e.start(ctx); err != nil {
-		e.removeDir()
-		return nil, err
+		return nil, errors.Join(err, e.removeDir())
 	}
 	return e, nil
 }
