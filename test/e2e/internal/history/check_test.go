@@ -94,8 +94,13 @@ func TestGoodHistoriesPass(t *testing.T) {
 			find(h, "a2", 1).Ended = at(5.55)
 		}},
 		{"a suspended node's run was run again", func(h *history.History) {
-			h.Faults = []history.Fault{{Kind: history.Suspended, Node: "a", At: at(2.4), Until: at(6)}}
+			h.Faults = []history.Fault{{Kind: history.Suspended, Node: "a", At: at(1.2), Until: at(6)}}
 		}},
+		{"a follower died, and a suspended leader stayed in office", func(h *history.History) {
+			h.Faults = append(h.Faults, history.Fault{Kind: history.Killed, Node: "c", At: at(5.8)},
+				history.Fault{Kind: history.Suspended, Node: "b", At: at(5.8), Until: at(5.9), Term: 14})
+		}},
+		{"nobody watched the election", func(h *history.History) { h.Terms, h.Faults[0].Term = nil, 0 }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,9 +131,11 @@ func TestBadHistoriesAreRejected(t *testing.T) {
 			onlyEffects(h)
 			h.Executions = append(h.Executions, ran("a", "x", 3, 1, "c", 5.7))
 		}, history.NoneDoubled},
+		{"a due time never ran, and there was no pause", func(h *history.History) { without(h, "a3"); h.Pause = history.Pause{} }, history.NoneLost},
 		{"one run id for two due times", func(h *history.History) {
 			onlyEffects(h)
-			find(h, "a4", 1).RunID = "a3"
+			e := find(h, "a4", 1)
+			e.RunID, e.Attempt = "a3", 2
 		}, history.NoneDoubled},
 		{"an attempt is missing and nobody died", func(h *history.History) {
 			onlyEffects(h)
@@ -138,6 +145,11 @@ func TestBadHistoriesAreRejected(t *testing.T) {
 		{"attempts out of order", func(h *history.History) {
 			onlyEffects(h)
 			h.Executions = append(h.Executions, ran("a", "a3", 3, 3, "c", 5.7), ran("a", "a3", 3, 2, "c", 5.8))
+		}, history.Contiguous},
+		{"attempts out of order though a node died", func(h *history.History) {
+			onlyEffects(h)
+			e := find(h, "a2", 1)
+			e.Arrived, e.Ended, e.Answered = at(5.6), at(5.61), true
 		}, history.Contiguous},
 		{"a rerun although nobody died", func(h *history.History) {
 			onlyEffects(h)
@@ -157,6 +169,10 @@ func TestBadHistoriesAreRejected(t *testing.T) {
 		{"a time before the first", func(h *history.History) {
 			onlyEffects(h)
 			h.Executions = append(h.Executions, ran("a", "x", 0, 1, "c", 0.1))
+		}, history.NoPhantom},
+		{"a request that names no run", func(h *history.History) {
+			onlyEffects(h)
+			find(h, "a4", 1).RunID = ""
 		}, history.NoPhantom},
 		{"a run the log knows nothing of", func(h *history.History) { h.Submissions = h.Submissions[1:] }, history.NoPhantom},
 		{"an early run", func(h *history.History) { find(h, "a5", 1).Arrived = at(4.999) }, history.NotEarly},
