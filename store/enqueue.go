@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,29 +10,6 @@ import (
 
 	"github.com/carillon-project/carillon/job"
 )
-
-// Enqueue puts runs into their executor's stream, all in one partition and for one executor, once
-// per op: a repeat within life gets the answer that the first call kept. answer is what is kept,
-// usually the run ids. jobID and uid name a job that must still be that one, or are empty.
-func (s *Store) Enqueue(ctx context.Context, partition int, op, answer string, life time.Duration, jobID, uid string, messages []Message) (string, error) {
-	if len(messages) == 0 {
-		return "", errors.New("store: enqueue: no messages")
-	}
-	k := s.partitions[partition]
-	args := append(s.env(), max(int(life.Seconds()), int(opLife.Seconds())), answer, jobID, uid)
-	for _, m := range messages {
-		args = append(args, m.Encode())
-	}
-	keys := []string{k.events(), k.jobs(), k.op(op), k.stream(messages[0].Executor)}
-	reply, err := s.run(ctx, enqueueScript, keys, args...)
-	if err != nil {
-		return "", err
-	}
-	if text(reply) == "MISSING" {
-		return "", notFound("trigger job", jobID)
-	}
-	return text(reply), nil
-}
 
 // Pause stops the schedule times of every partition, or resumes them, and returns when every
 // partition has it.
@@ -111,25 +87,11 @@ func decodeRunning(value string) (RunningRun, error) {
 	return r, n.unreadable("running")
 }
 
-// Cancel asks the node that has the run to cancel it; the node learns it at its next renewal, or
-// at once when it listens. ErrRunNotFound when nobody runs it.
-func (s *Store) Cancel(ctx context.Context, runID string) error {
-	for _, k := range s.partitions {
-		reply, err := s.run(ctx, cancelScript, []string{k.events(), k.jobs(), k.running()}, append(s.env(), k.wake(), runID)...)
-		if err != nil {
-			return err
-		}
-		if text(reply) == "CANCELLING" {
-			return nil
-		}
-	}
-	return fmt.Errorf("store: cancel run: %w: nothing runs under the id %q", ErrRunNotFound, runID)
-}
-
 // CancelJob asks the nodes that have runs of the removed job to cancel them, and returns how
 // many were asked.
 func (s *Store) CancelJob(ctx context.Context, jobID, uid string) (int, error) {
-	runs, err := s.Running(ctx, s.PartitionOf(jobID))
+	partition := s.PartitionOf(jobID)
+	runs, err := s.Running(ctx, partition)
 	if err != nil {
 		return 0, err
 	}
@@ -138,11 +100,13 @@ func (s *Store) CancelJob(ctx context.Context, jobID, uid string) (int, error) {
 		if r.UID != uid {
 			continue
 		}
-		err := s.Cancel(ctx, r.Runs[0].ID)
-		if err != nil && !errors.Is(err, ErrRunNotFound) {
+		asked, err := s.cancelRunning(ctx, s.partitions[partition], r.Runs[0].ID)
+		if err != nil {
 			return n, err
 		}
-		n++
+		if asked {
+			n++
+		}
 	}
 	return n, nil
 }

@@ -10,6 +10,7 @@ var (
 	ErrConflictingID   = errors.New("conflicting job id")
 	ErrJobNotFound     = errors.New("job not found")
 	ErrRunNotFound     = errors.New("run not found")
+	ErrRunFollows      = errors.New("run follows another in its slot")
 	ErrFenced          = errors.New("fenced: a newer leader has taken office")
 	ErrEpoch           = errors.New("term_regressed: the fence belongs to another incarnation of etcd")
 	ErrPaused          = errors.New("scheduler is paused")
@@ -31,4 +32,8 @@ func conflicting(id string) error {
 
 func notFound(op, id string) error {
 	return fmt.Errorf("store: %s: %w: no job has the id %q", op, ErrJobNotFound, id)
+}
+
+func runNotFound(id, why string) error {
+	return fmt.Errorf("store: %w: %q: %s", ErrRunNotFound, id, why)
 }

@@ -20,14 +20,15 @@ import (
 //	waiting               set     start next                        member when nobody is in line
 //	waiting:<slot>        zset    start next remove                 member when it starts
 //	waiting_runs:<slot>   hash    start next remove                 with its member of waiting:<slot>
-//	delayed               zset    finish postpone promote           member when it is due
-//	delayed_runs          hash    finish postpone promote           with its member of delayed
+//	delayed               zset    finish postpone enqueue promote   member when it is due
+//	delayed_runs          hash    finish postpone enqueue promote   with its member of delayed
 //	fence                 hash    take_office dispatch              never
 //	paused                string  pause                             on resume
 //	removed               zset    remove prune                      when no older run can exist
-//	op:<op id>            string  each client mutation              after opLife
+//	op:<op id>            string  each client mutation              after opLife, or as it says
 //	history:<job>         list    dispatch start finish recover …   capped; expires after its job
-//	dead                  list    finish recover                    capped
+//	dead                  list    finish recover retry              capped
+//	log:<run>             stream  lines                             capped; expires as a history
 //	events                stream  nearly all                        capped
 //	wake (channel)        —       whatever changes the next time    —
 type keys struct{ prefix string }
@@ -57,6 +58,7 @@ func (k keys) removed() string           { return k.prefix + "removed" }
 func (k keys) op(id string) string       { return k.prefix + "op:" + id }
 func (k keys) history(job string) string { return k.prefix + "history:" + job }
 func (k keys) dead() string              { return k.prefix + "dead" }
+func (k keys) log(run string) string     { return k.prefix + "log:" + run }
 func (k keys) events() string            { return k.prefix + "events" }
 func (k keys) wake() string              { return k.prefix + "wake" }
 

@@ -56,7 +56,7 @@ func TestKeysCarryTheHashTag(t *testing.T) {
 	for _, key := range []string{
 		k.meta(), k.registry(), k.jobs(), k.runTimes(), k.stream("x{y}"), k.running(), k.leases(), k.slot("x{y}"), k.waitingIndex(),
 		k.waiting("x{y}"), k.waitingRuns("x{y}"), k.delayed(), k.delayedRuns(), k.fence(), k.paused(), k.removed(), k.op("x{y}"),
-		k.history("x{y}"), k.dead(), k.events(), k.wake(),
+		k.history("x{y}"), k.dead(), k.log("x{y}"), k.events(), k.wake(),
 	} {
 		if !tag.MatchString(key) {
 			t.Errorf("key %q", key)

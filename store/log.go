@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -159,8 +160,8 @@ func (s *Store) decodeEntryEvents(entry redis.XMessage) []job.Event {
 }
 
 // HistoryRow is the stored form of a history row: tab-separated outcome, run, scheduled, attempt,
-// node, started, finished, count, until, cause, error; times in Unix ms. Rows that the leader
-// writes come from here, rows of runs from the scripts.
+// node, started, finished, count, until, cause, error, result; times in Unix ms. Rows that the
+// leader writes come from here, rows of runs from the scripts.
 func HistoryRow(r job.Row) string {
 	ms := func(t time.Time) string {
 		if t.IsZero() {
@@ -171,12 +172,16 @@ func HistoryRow(r job.Row) string {
 	return strings.Join([]string{
 		string(r.Outcome), r.RunID, ms(r.ScheduledTime), strconv.Itoa(r.Attempt), r.Node, ms(r.Started),
 		ms(r.Finished), strconv.Itoa(r.Count), ms(r.Until), clean(r.Cause), clean(r.Error),
+		resultText(r.Result),
 	}, "\t")
 }
 
 func decodeRow(line string) (job.Row, error) {
 	f := strings.Split(line, "\t")
-	if len(f) != 11 {
+	if len(f) == 11 { // as rows were before results were kept
+		f = append(f, "")
+	}
+	if len(f) != 12 {
 		return job.Row{}, fmt.Errorf("store: history: %w: %d fields", ErrUnreadable, len(f))
 	}
 	n := numbers{}
@@ -189,6 +194,12 @@ func decodeRow(line string) (job.Row, error) {
 	r := job.Row{
 		Outcome: job.Outcome(f[0]), RunID: f[1], ScheduledTime: at(f[2]), Attempt: int(n.orZero(f[3])), Node: f[4],
 		Started: at(f[5]), Finished: at(f[6]), Count: int(n.orZero(f[7])), Until: at(f[8]), Cause: f[9], Error: f[10],
+	}
+	if f[11] != "" {
+		r.Result = json.RawMessage(f[11])
+		if !json.Valid(r.Result) {
+			n.note(fmt.Errorf("result %.40q", f[11]))
+		}
 	}
 	return r, n.unreadable("history")
 }

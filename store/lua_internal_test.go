@@ -12,7 +12,7 @@ var parts = map[string]int{"lib": 100, "fence": 80}
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, pauseScript, noteScript, cancelScript, nudgeScript,
-	startScript, postponeScript, nextScript, renewScript, finishScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
+	withdrawScript, retryScript, backfillScript, linesScript, startScript, postponeScript, nextScript, renewScript, finishScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
 	recoverScript, promoteScript, reclaimScript, auditScript, pruneScript,
 }
 
@@ -53,6 +53,7 @@ var (
 		"dispatch": {"j.stream": true, "j.history": true},
 		"start":    {"keySlot": true, "keyLine": true, "keyRuns": true},
 		"audit":    {"key": true},
+		"lines":    {"key": true},
 	}
 	noKey = map[string]bool{"TIME": true, "PUBLISH": true}
 )

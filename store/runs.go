@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -325,6 +326,8 @@ type Finish struct {
 	RetryIn time.Duration
 	// Next, when not nil, is what follows in the same slot.
 	Next *Message
+	// Result is JSON that is kept with the row of a run that ends: see ResultLimit.
+	Result json.RawMessage
 }
 
 // FinishReply says what became of it.
@@ -356,7 +359,7 @@ func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, 
 			next = f.Next.Encode()
 		}
 		args = append(args, f.RunID, f.Owner, string(f.Outcome), string(eventOf(f.Outcome)), clean(causeOf(f)),
-			clean(f.Error), retryIn, retry, next)
+			clean(f.Error), retryIn, retry, next, resultText(f.Result))
 	}
 	reply, resent, err := s.runCounted(ctx, finishScript, keys, args...)
 	if err != nil {

@@ -3,7 +3,7 @@
 -- KEYS[7] delayed_runs (hash)  KEYS[8] dead (list)
 -- then per run: slots:<slot> (string), waiting:<slot> (zset), history (list), stream (stream)
 -- ARGV[5] lease, ms  then per run: id, owner, outcome, event kind, cause, error, delay of the retry in
---   ms or '', body of the retry, body of what follows in the same slot or ''
+--   ms or '', body of the retry, body of what follows in the same slot or '', result
 -- Returns per run {tag, runs dropped as missed}: DONE | NEXT (what follows has started) | REFUSED.
 local reply, key = {}, 9
 local function close(h, id, m, i)
@@ -15,7 +15,7 @@ local function close(h, id, m, i)
     redis.call('HSET', KEYS[7], id, ARGV[i + 7])
     event('job_retrying', m.job, id, sched, h.attempt, node, '', err)
   else
-    push(KEYS[key + 2], m.job, row(outcome, id, sched, h.attempt, node, h.started, '1', '', cause, err))
+    push(KEYS[key + 2], m.job, row(outcome, id, sched, h.attempt, node, h.started, '1', '', cause, err, ARGV[i + 9]))
     event(kind, m.job, id, sched, h.attempt, node, '', cause ~= '' and cause or err)
     if outcome == 'error' or outcome == 'timeout' then
       redis.call('LPUSH', KEYS[8], h.text)
@@ -48,7 +48,7 @@ local function resent(text, owner)
   end
   return {'REFUSED', 0}
 end
-for i = 6, #ARGV, 9 do
+for i = 6, #ARGV, 10 do
   local id, owner = ARGV[i], ARGV[i + 1]
   local value = redis.call('HGET', KEYS[3], id)
   local h = value and held(value)

@@ -29,8 +29,8 @@ local function push(key, job, row)
   end
 end
 
-local function row(outcome, run, sched, attempt, who, started, count, last, cause, err)
-  return table.concat({outcome, run, sched, attempt, who, started, ms(now), count, last, cause, err}, '\t')
+local function row(outcome, run, sched, attempt, who, started, count, last, cause, err, result)
+  return table.concat({outcome, run, sched, attempt, who, started, ms(now), count, last, cause, err, result or ''}, '\t')
 end
 
 -- parse reads the fields of a message that scripts need; the rest of it stays text.

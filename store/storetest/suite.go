@@ -34,7 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 // keyTable is the table of keys as the suite knows it; a key that is new belongs in both.
 var keyTable = regexp.MustCompile(`^\{[^{}]+:\d+\}:(` + strings.Join([]string{
 	"meta", "registry", "jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "fence", "paused",
-	"removed", "dead", "events", "stream:.+", "slots:.+", "waiting:.+", "waiting_runs:.+", "op:.+", "history:.+",
+	"removed", "dead", "events", "stream:.+", "slots:.+", "waiting:.+", "waiting_runs:.+", "op:.+", "history:.+", "log:.+",
 }, "|") + `)$`)
 
 func keysAreOfTheTable(t *testing.T, open Open) {

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+)
+
+// Submission is runs to enqueue, all in one partition and for one executor. Op, Answer and Messages
+// are required.
+type Submission struct {
+	Op     string        // a repeat of it within Life does nothing and gets the first answer
+	Answer string        // what is kept under Op, usually the run id
+	Life   time.Duration // how long; at least ten minutes
+	JobID  string        // a job that must still be there, with
+	UID    string        // this uid; both empty for ad-hoc runs
+	At     int64         // when they are due, Unix ms; what is not after now goes to the stream at once
+	// Cause says in the event why they were submitted. Empty means "enqueued", or "enqueued for" the
+	// time.
+	Cause    string
+	Messages []Message
+}
+
+// Submit carries out a submission, once per op. It returns the kept answer: of this call, or of the
+// first with the op. ErrJobNotFound when the job is not there any more.
+func (s *Store) Submit(ctx context.Context, partition int, sub Submission) (string, error) {
+	if len(sub.Messages) == 0 {
+		return "", errors.New("store: enqueue: no messages")
+	}
+	cause := sub.Cause
+	if cause == "" {
+		cause = "enqueued"
+		if sub.At != 0 {
+			cause += " for " + job.FormatTime(time.UnixMilli(sub.At))
+		}
+	}
+	k := s.partitions[partition]
+	life := max(int(sub.Life.Seconds()), int(opLife.Seconds()))
+	args := append(s.env(), life, sub.Answer, sub.JobID, sub.UID, timeOrEmpty(sub.At), clean(cause), k.wake())
+	for _, m := range sub.Messages {
+		args = append(args, m.Encode())
+	}
+	keys := []string{
+		k.events(), k.jobs(), k.op(sub.Op), k.stream(sub.Messages[0].Executor), k.delayed(), k.delayedRuns(),
+	}
+	reply, err := s.run(ctx, enqueueScript, keys, args...)
+	if err != nil {
+		return "", err
+	}
+	if text(reply) == "MISSING" {
+		return "", notFound("trigger job", sub.JobID)
+	}
+	return text(reply), nil
+}
+
+// Enqueue puts runs into their executor's stream, all in one partition and for one executor, once
+// per op: a repeat within life gets the answer that the first call kept. answer is what is kept,
+// usually the run ids. jobID and uid name a job that must still be that one, or are empty.
+func (s *Store) Enqueue(ctx context.Context, partition int, op, answer string, life time.Duration, jobID, uid string, messages []Message) (string, error) {
+	return s.Submit(ctx, partition, Submission{Op: op, Answer: answer, Life: life, JobID: jobID, UID: uid, Messages: messages})
+}
+
+// Backfill puts runs of past times of a job into its stream; each run at most once within life,
+// however often and with whatever others it is sent. At most 500 runs a call. ErrJobNotFound when
+// the job is not there any more.
+func (s *Store) Backfill(ctx context.Context, e Entry, cause string, life time.Duration, messages []Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	id := e.Job.ID
+	k := s.partitions[s.PartitionOf(id)]
+	keys := []string{k.events(), k.jobs(), k.stream(e.Job.Executor)}
+	args := append(s.env(), max(int(life.Seconds()), int(opLife.Seconds())), id, e.UID, clean(cause))
+	for _, m := range messages {
+		for _, run := range m.Runs {
+			keys = append(keys, k.op(run.ID))
+		}
+		args = append(args, m.Encode())
+	}
+	reply, err := s.run(ctx, backfillScript, keys, args...)
+	if err == nil && text(reply) == "MISSING" {
+		return notFound("backfill job", id)
+	}
+	return err
+}
