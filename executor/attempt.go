@@ -130,6 +130,9 @@ func (l *line) ended(a *attempt, e ending) {
 		return
 	}
 	fin.Held = a.held()
+	if fin.Outcome == job.Executed {
+		fin.Result = encodeResult(e.result)
+	}
 	if fin.Next == nil && l.out.len() < l.cfg.Concurrency+finishLimit {
 		l.vacate(a)
 	}

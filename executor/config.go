@@ -14,8 +14,9 @@ import (
 	"github.com/carillon-project/carillon/store"
 )
 
-// Handler does the work of one attempt. It must return soon after ctx has ended. A result is
-// passed to Config.Observe and otherwise dropped.
+// Handler does the work of one attempt. It must return soon after ctx has ended. The result of a run
+// that succeeds is kept as JSON with its history row, see store.ResultLimit, and passed to
+// Config.Observe.
 type Handler func(ctx context.Context, run job.Run) (result any, err error)
 
 // Defaults and limits of Config.

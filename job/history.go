@@ -35,27 +35,29 @@ type Row struct {
 	Cause         string
 	Count         int // 1 for a run
 	Until         time.Time
+	Result        json.RawMessage // what the handler returned, if it is kept
 }
 
 // MarshalJSON prints the shape outside programs read; times are RFC 3339 UTC with milliseconds,
 // or null.
 func (r Row) MarshalJSON() ([]byte, error) {
 	w := struct {
-		RunID         string  `json:"run_id,omitempty"`
-		ScheduledTime *string `json:"scheduled_time"`
-		Outcome       Outcome `json:"outcome"`
-		Attempt       int     `json:"attempt,omitempty"`
-		Node          string  `json:"node,omitempty"`
-		Started       *string `json:"started"`
-		Finished      *string `json:"finished"`
-		Error         string  `json:"error,omitempty"`
-		Cause         string  `json:"cause,omitempty"`
-		Count         int     `json:"count,omitempty"`
-		Until         *string `json:"until,omitempty"`
+		RunID         string          `json:"run_id,omitempty"`
+		ScheduledTime *string         `json:"scheduled_time"`
+		Outcome       Outcome         `json:"outcome"`
+		Attempt       int             `json:"attempt,omitempty"`
+		Node          string          `json:"node,omitempty"`
+		Started       *string         `json:"started"`
+		Finished      *string         `json:"finished"`
+		Error         string          `json:"error,omitempty"`
+		Cause         string          `json:"cause,omitempty"`
+		Count         int             `json:"count,omitempty"`
+		Until         *string         `json:"until,omitempty"`
+		Result        json.RawMessage `json:"result,omitempty"`
 	}{
 		RunID: r.RunID, ScheduledTime: timeOrNull(r.ScheduledTime), Outcome: r.Outcome, Attempt: r.Attempt,
 		Node: r.Node, Started: timeOrNull(r.Started), Finished: timeOrNull(r.Finished),
-		Error: r.Error, Cause: r.Cause,
+		Error: r.Error, Cause: r.Cause, Result: r.Result,
 	}
 	if r.RunID == "" {
 		w.Count, w.Until = r.Count, timeOrNull(r.Until)
