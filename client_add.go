@@ -41,7 +41,7 @@ func (c *Client) AddJob(ctx context.Context, j Job, opts ...CallOption) (Job, er
 		return Job{}, fmt.Errorf("carillon: add job %q: %w", j.ID, err)
 	}
 	if o.replace {
-		return c.addOrReplace(ctx, s, e, j.NextRunTime, now)
+		return c.addOrReplace(ctx, s, e, now)
 	}
 	return add(ctx, s, e, now)
 }
@@ -58,9 +58,9 @@ func add(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, er
 
 // addOrReplace looks for the job first: one whose trigger has ended may still have a backlog, and
 // is not refused. Whether the job is there may change meanwhile.
-func (c *Client) addOrReplace(ctx context.Context, s *store.Store, e store.Entry, asked job.NextRun, now int64) (Job, error) {
+func (c *Client) addOrReplace(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, error) {
 	for {
-		j, err := c.replace(ctx, s, e, asked, now)
+		j, err := c.replace(ctx, s, e, now)
 		if !errors.Is(err, ErrJobNotFound) {
 			return j, err
 		}
@@ -198,14 +198,13 @@ func compact(doc json.RawMessage) json.RawMessage {
 // replace updates the job that has e's id. With the same trigger as given, and no next run time
 // asked for, the job keeps its identity, pause, phase and pending backlog; otherwise it is scheduled
 // anew.
-func (c *Client) replace(ctx context.Context, s *store.Store, e store.Entry, asked job.NextRun, now int64) (Job, error) {
+func (c *Client) replace(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, error) {
 	return c.change(ctx, s, e.Job.ID, job.JobModified, "replaced", func(old store.Entry) (store.Entry, error) {
 		updated := old
 		updated.Job = e.Job
-		updated.Job.NextRunTime = asked
 		if bytes.Equal(old.Given, e.Given) {
 			updated.Job.Trigger = old.Job.Trigger
-			if asked.IsZero() {
+			if e.Job.NextRunTime.IsZero() {
 				return updated, nil
 			}
 		}
