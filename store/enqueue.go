@@ -134,7 +134,11 @@ func (s *Store) Wakes(ctx context.Context, f func(partition int, what string)) e
 	}
 	sub := s.reader.Subscribe(ctx, channels...)
 	defer func() { _ = sub.Close() }()
-	msgs := sub.ChannelWithSubscriptions(redis.WithChannelHealthCheckInterval(15 * time.Second))
+	check := 15 * time.Second
+	if s.cfg.Dial != nil {
+		check = 30 * 24 * time.Hour
+	}
+	msgs := sub.ChannelWithSubscriptions(redis.WithChannelHealthCheckInterval(check))
 	for {
 		select {
 		case <-ctx.Done():
