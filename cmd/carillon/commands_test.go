@@ -325,7 +325,7 @@ func testText(t *testing.T, env environment) {
 func TestSecondSignalCancelsRuns(t *testing.T) {
 	t.Parallel()
 	env := startServers(t)
-	node := env.start(t, "node", "--log-level", "off", "--allow-shell", "sleep", "--drain-timeout", "10m")
+	node := env.start(t, "node", "--log-level", "off", "--allow-shell", "sleep", "--drain-timeout", "1m")
 	node.await(t, patient, "ready")
 	started := env.start(t, "events", "--follow", "--kind", "job_started")
 	env.must(t, nil, "enqueue", "shell", "--args", `{"argv":["sleep","600"]}`)
