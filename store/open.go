@@ -213,9 +213,22 @@ func (s *Store) env() []any {
 
 // Now returns the time of Redis in the given partition, Unix ms.
 func (s *Store) Now(ctx context.Context, partition int) (int64, error) {
-	t, err := s.reader.Time(ctx).Result()
+	server, err := s.serverOf(ctx, s.partitions[partition])
+	if err != nil {
+		return 0, s.explain("time", err)
+	}
+	t, err := server.Time(ctx).Result()
 	if err != nil {
 		return 0, s.explain("time", err)
 	}
 	return t.UnixMilli(), nil
+}
+
+// serverOf is the client for commands without a key, which a cluster would send to any of its
+// nodes: that of the node which has the partition.
+func (s *Store) serverOf(ctx context.Context, k keys) (redis.Cmdable, error) {
+	if cluster, ok := s.reader.(*redis.ClusterClient); ok {
+		return cluster.MasterForKey(ctx, k.meta())
+	}
+	return s.reader, nil
 }

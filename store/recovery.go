@@ -205,8 +205,12 @@ func (s *Store) Sweep(ctx context.Context, partition int) error {
 func (s *Store) Audit(ctx context.Context, partition int, o Office) ([]string, error) {
 	k := s.partitions[partition]
 	seen := map[string]bool{}
+	server, err := s.serverOf(ctx, k)
+	if err != nil {
+		return nil, s.explain("audit", err)
+	}
 	for cursor, more := uint64(0), true; more; more = cursor != 0 {
-		found, next, err := s.reader.Scan(ctx, cursor, k.slot("*"), 1000).Result()
+		found, next, err := server.Scan(ctx, cursor, k.slot("*"), 1000).Result()
 		if err != nil {
 			return nil, s.explain("audit", err)
 		}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 
 var lineTests = []conformance{
 	{"next: starts by due time, one for each slot that comes free", nextOrders},
+	{"next: one nudge fills every slot that is free", nextChains},
+	{"next: asked by many at once, each gets another run", nextTogether},
 	{"next: full and empty take the nudge away", nextFullAndEmpty},
 	{"next: a nudge at the wrong executor is passed on", nextPassesOn},
 	{"next: removed and missed ones are dropped on the way", nextDrops},
@@ -65,6 +68,63 @@ func nextOrders(t *testing.T, open Open) {
 	equal(r, "nudges for nobody", len(r.fetchNudges(nodeB)), 0)
 	equal(r, "leftovers", r.raw.scan(r.key("waiting*")), nil)
 	equal(r, "counters", r.raw.scan(r.key("slots:*")), nil)
+}
+
+// crowd is a line of n runs, all slots of which are free, and whose nudges were lost but one.
+func crowd(r *rig, slots, n int) string {
+	r.Helper()
+	e := r.add("j", func(j *job.Job) { j.Overlap, j.MaxInstances = job.OverlapQueue, slots })
+	r.raw.do("SET", r.key("slots:j"), slots)
+	for range n {
+		r.send(message(e, r.now()))
+	}
+	r.begin(nodeA, repeat(store.StartWaiting, n)...)
+	r.raw.do("DEL", r.key("slots:j"))
+	r.must(r.s.Sweep(r.ctx, 0))
+	nudges := r.fetchNudges(nodeA)
+	equal(r, "nudges", len(nudges), 1)
+	return nudges[0][0]
+}
+
+func nextChains(t *testing.T, open Open) {
+	r := newRig(t, open)
+	entry := crowd(r, 3, 5)
+	c := store.Consumer{Executor: executor, Name: nodeA}
+	for n := int64(1); ; n++ {
+		equal(r, "verdict", r.next(c, unique("owner"), entry, "j").Verdict, store.Started)
+		equal(r, "counter", r.slot("j"), n)
+		nudges := r.fetchNudges(nodeA)
+		equal(r, "nudges while there is room", len(nudges), min(1, 3-int(n)))
+		if len(nudges) == 0 {
+			return
+		}
+		entry = nudges[0][0]
+	}
+}
+
+func nextTogether(t *testing.T, open Open) {
+	r := newRig(t, open)
+	const n = 12
+	entry := crowd(r, n, n)
+	c := store.Consumer{Executor: executor, Name: nodeA}
+	got := make(chan attempt)
+	for range n {
+		go func() {
+			owner := unique("owner")
+			reply, err := r.s.StartNext(r.ctx, c, owner, lease, entry, "j")
+			if err != nil || reply.Verdict != store.Started {
+				t.Errorf("%s: %v, %v", owner, reply.Verdict, err)
+				reply.Message.Runs = []store.MessageRun{{ID: "none"}}
+			}
+			got <- attempt{owner, reply.Message}
+		}()
+	}
+	for range n {
+		a := <-got
+		value := r.raw.text("HGET", r.key("running"), a.m.Runs[0].ID)
+		equal(r, "owner of what was answered", strings.HasPrefix(value, a.owner+"\t"), true)
+	}
+	equal(r, "counter", r.slot("j"), n)
 }
 
 func nextFullAndEmpty(t *testing.T, open Open) {

@@ -55,14 +55,12 @@ func startOwn(t *testing.T, open Open) {
 	equal(r, "pending left", len(r.pending(nodeA)), 0)
 }
 
-// pending are the ids of the entries that the consumer has pending.
+// pending are the ids of the entries that the consumer has pending, as the server lists them.
 func (r *rig) pending(consumer string) []string {
 	r.Helper()
-	got, err := r.s.FetchPending(r.ctx, 0, executor, consumer, 1000)
-	r.must(err)
 	var ids []string
-	for _, f := range got {
-		ids = append(ids, f.ID)
+	for _, p := range r.raw.do("XPENDING", r.key("stream:default"), "nodes", "-", "+", 1000, consumer).([]any) {
+		ids = append(ids, p.([]any)[0].(string))
 	}
 	return ids
 }
@@ -98,6 +96,12 @@ func startTwin(t *testing.T, open Open) {
 	r.send(m, m)
 	r.begin(nodeA, store.Started, store.StartRunning)
 	equal(r, "counter", r.slot("j"), 1)
+
+	other := message(e, r.now(), "other")
+	r.send(other, other)
+	st := r.fetch(nodeA)
+	r.raw.do("XACK", r.key("stream:default"), "nodes", st.Entries[1])
+	equal(r, "the second is not owned", verdicts(r.start(st)), []store.Verdict{store.Started, store.StartGone})
 }
 
 // startMisfire sends groups whose runs are due a millisecond apart, the first of them at the edge of
