@@ -24,6 +24,7 @@ const (
 	DefaultLease = 15 * time.Second
 	MinLease     = time.Second
 	DefaultGrace = 5 * time.Second
+	DefaultBlock = time.Second
 )
 
 // Config says what an executor runs, and for whom. Name, Concurrency, Stores, Node, Boot and
@@ -45,6 +46,9 @@ type Config struct {
 	Served func(task string) bool
 	// Lease is how long a run stays this node's without being renewed. Zero means DefaultLease.
 	Lease time.Duration
+	// Block is how long one read waits for work, and how long a reader may need to notice that its
+	// context has ended. Zero means DefaultBlock.
+	Block time.Duration
 	// Grace is how long Run waits for handlers after it has ended their contexts. Zero means
 	// DefaultGrace.
 	Grace time.Duration
@@ -66,6 +70,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Lease == 0 {
 		c.Lease = DefaultLease
+	}
+	if c.Block == 0 {
+		c.Block = DefaultBlock
 	}
 	if c.Grace == 0 {
 		c.Grace = DefaultGrace
@@ -115,6 +122,9 @@ func (c Config) Validate() error {
 	}
 	if c.Lease < MinLease {
 		fault(fmt.Errorf("lease: %s must be at least %s", c.Lease, MinLease))
+	}
+	if c.Block < time.Millisecond {
+		fault(fmt.Errorf("block: %s must be at least 1ms", c.Block))
 	}
 	if c.Grace < 0 {
 		fault(fmt.Errorf("grace: %s must not be negative", c.Grace))

@@ -30,6 +30,7 @@ func TestValidate(t *testing.T) {
 		{name: "shortest lease", adjust: func(c *executor.Config) { c.Lease = time.Second }},
 		{name: "lease", adjust: func(c *executor.Config) { c.Lease = time.Second - 1 }, want: []string{"lease: 999.999999ms must be at least 1s"}},
 		{name: "grace", adjust: func(c *executor.Config) { c.Grace = -1 }, want: []string{"grace:"}},
+		{name: "block", adjust: func(c *executor.Config) { c.Block = -1 }, want: []string{"block: -1ns must be at least 1ms"}},
 		{name: "node with a slash", adjust: func(c *executor.Config) { c.Node = "a/b" }, want: []string{"node:", "slash"}},
 		{name: "store nil", adjust: func(c *executor.Config) { c.Stores = []*store.Store{nil} }, want: []string{"stores: one is nil"}},
 		{name: "store twice", adjust: func(c *executor.Config) { c.Stores = append(c.Stores, c.Stores[0]) }, want: []string{"twice"}},

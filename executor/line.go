@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	// block is how long one read waits in Redis. It is also how long a reader may need to notice
-	// that its context has ended.
-	block = time.Second
 	// handBackPatience bounds the attempt to give back, at shutdown, what was fetched only.
 	handBackPatience = 3 * time.Second
 	// handBackCount is how many pending entries are given back in one call.
@@ -116,7 +113,7 @@ func (l *line) ready(pending bool) {
 // every error.
 func (l *line) round(ctx, work context.Context, free int, pending bool) (more bool, err error) {
 	if !pending {
-		entries, err := l.queue.Fetch(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, free, block)
+		entries, err := l.queue.Fetch(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, free, l.cfg.Block)
 		if err != nil {
 			return true, err
 		}

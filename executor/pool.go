@@ -59,9 +59,9 @@ func (p *Pool) RenewNow() {
 // Run fetches, starts and runs until ctx ends. Then it fetches no more, gives back what has not
 // started and waits for the handlers, with what follows them in their slots. When drain ends too,
 // it ends the contexts of the handlers that still run, hands their runs to other nodes and waits
-// for them, but not longer than Grace. A reader that is waiting for work takes up to two seconds
-// to notice that ctx has ended, and outcomes are reported until they are taken or their leases
-// end.
+// for them, but not longer than Grace. A reader that is waiting for work takes up to
+// Config.Block, and two seconds when the store does not answer, to notice that ctx has ended, and
+// outcomes are reported until they are taken or their leases end.
 //
 // The contexts of handlers carry the values of ctx. An executor runs once: another call fails. The
 // error is nil otherwise.

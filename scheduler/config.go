@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
 )
 
@@ -25,10 +26,16 @@ type Config struct {
 	Lease time.Duration
 	// Patience is how long no partition at all may answer before Run gives the office up; default 5s.
 	Patience time.Duration
+	// Nap is the longest sleep between two looks at what is due, default 1s: how long a wake that was
+	// lost delays a run at most.
+	Nap time.Duration
 	// Members returns the consumer names ("node/boot") of the living nodes and the executors they
 	// serve. ok is false when they are not known; nobody counts as gone then. It must not block.
 	// Nil means never known.
 	Members func() (consumers, executors map[string]bool, ok bool)
+	// Listen hears the events of what this loop skipped (missed, coalesced), once they are stored.
+	// It is called from several goroutines and must not block.
+	Listen func(job.Event)
 	// Observe is told what was done. It is called from several goroutines and must not block.
 	Observe func(Observation)
 }
@@ -36,6 +43,7 @@ type Config struct {
 const (
 	defaultLease    = 15 * time.Second
 	defaultPatience = 5 * time.Second
+	defaultNap      = time.Second
 	shortestLease   = 100 * time.Millisecond
 )
 
@@ -52,8 +60,14 @@ func (c Config) withDefaults() Config {
 	if c.Patience == 0 {
 		c.Patience = defaultPatience
 	}
+	if c.Nap == 0 {
+		c.Nap = defaultNap
+	}
 	if c.Members == nil {
 		c.Members = func() (map[string]bool, map[string]bool, bool) { return nil, nil, false }
+	}
+	if c.Listen == nil {
+		c.Listen = func(job.Event) {}
 	}
 	if c.Observe == nil {
 		c.Observe = func(Observation) {}
@@ -73,6 +87,9 @@ func (c Config) Validate() error {
 	}
 	if c.Patience < shortestLease {
 		faults = append(faults, fmt.Errorf("patience %s must be at least %s", c.Patience, shortestLease))
+	}
+	if c.Nap < time.Millisecond {
+		faults = append(faults, fmt.Errorf("nap %s must be at least 1ms", c.Nap))
 	}
 	if len(faults) == 0 {
 		return nil

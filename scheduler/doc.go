@@ -4,7 +4,7 @@
 //
 // A pass over a partition reads what is due, decides with pure functions of the job, its header and
 // the time of Redis, and dispatches with one script per 500 jobs. Between passes the loop sleeps
-// until the earliest of the next run time, delayed run and lease, at most a second, and is woken by
+// until the earliest of the next run time, delayed run and lease, at most [Config.Nap], and is woken by
 // changes that bring an earlier time. Partitions do not wait for one another.
 //
 // # What it guarantees

@@ -30,7 +30,6 @@ type partition struct {
 }
 
 const (
-	longestNap   = time.Second
 	stuckPause   = 250 * time.Millisecond // before trying again what is due and did not move
 	largestPage  = 4_000
 	utmostPage   = 6_500 // with held jobs; beyond some 7,900 a script cannot
@@ -194,7 +193,7 @@ func (p *partition) recoverExpired(ctx context.Context, due store.Due) (more boo
 // nap returns until when there is nothing to do: the earliest of what Redis knows, and of what is
 // held here. What is due and did not move is tried again after a pause.
 func (p *partition) nap(due store.Due) int64 {
-	target := due.Now + longestNap.Milliseconds()
+	target := due.Now + p.cfg.Nap.Milliseconds()
 	soon := due.Now + stuckPause.Milliseconds()
 	if due.NextRun > due.Now {
 		target = min(target, due.NextRun)

@@ -182,12 +182,12 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
-	err := Config{Lease: time.Millisecond, Patience: -1}.Validate()
+	err := Config{Lease: time.Millisecond, Patience: -1, Nap: -1}.Validate()
 	if err == nil {
 		t.Fatal("no fault found")
 	}
 	var joined interface{ Unwrap() []error }
-	if !errors.As(err, &joined) || len(joined.Unwrap()) != 3 {
-		t.Errorf("faults: %v; want three", err)
+	if !errors.As(err, &joined) || len(joined.Unwrap()) != 4 {
+		t.Errorf("faults: %v; want four", err)
 	}
 }

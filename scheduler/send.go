@@ -118,6 +118,7 @@ func (p *partition) settle(s sent) {
 		case store.DispatchOK:
 			p.dispatched(it, now)
 			o.add(it.decision, at)
+			p.tell(it.dispatch.Events, at)
 		case store.DispatchNotDue:
 			p.stumble(it.due, now, time.Millisecond)
 		default:
@@ -126,6 +127,17 @@ func (p *partition) settle(s sent) {
 	}
 	if o.Dispatched > 0 || len(o.Skipped) > 0 {
 		p.cfg.Observe(o)
+	}
+}
+
+// tell has the listener hear what does not run; runs are told of by the executors that take them up.
+func (p *partition) tell(events []job.Event, at int64) {
+	for _, e := range events {
+		if e.Kind == job.JobSubmitted {
+			continue
+		}
+		e.Time, e.Store = time.UnixMilli(at).UTC(), p.cfg.Store.Name()
+		p.cfg.Listen(e)
 	}
 }
 
