@@ -42,7 +42,7 @@ func TestLeaderKills(t *testing.T) {
 		}
 		must(t, sc.Settled(within(t, 20*time.Second)))
 		pause(t, time.Duration(sc.random.Int64N(int64(time.Second))))
-		fault := sc.killLeader(t)
+		fault := sc.killLeader(t, i%2 == 0)
 		name := fault.Node
 		if sc.random.IntN(2) == 0 {
 			name = fmt.Sprintf("n%d", 4+i)
@@ -98,13 +98,16 @@ func TestLeaderTerm(t *testing.T) {
 	}
 }
 
-// killLeader kills whoever is in office.
-func (sc *scene) killLeader(t *testing.T) history.Fault {
+// killLeader kills whoever is in office, in the middle of a run if that is asked for.
+func (sc *scene) killLeader(t *testing.T, midRun bool) history.Fault {
 	t.Helper()
 	leader, _, err := sc.Leader(within(t, 10*time.Second), 0)
 	must(t, err)
 	if leader == nil {
 		t.Fatal("the leader's process is not running")
+	}
+	if midRun {
+		must(t, sc.Busy(within(t, 10*time.Second), leader.Name))
 	}
 	fault := sc.Kill(leader)
 	if fault.Term == 0 {

@@ -35,6 +35,7 @@ const (
 func run(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	began := time.Now()
 	dir, err := os.MkdirTemp("", "carillon-demo-")
 	if err != nil {
 		return err
@@ -48,7 +49,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s := &show{Stack: stack, out: out, began: time.Now()}
+	s := &show{Stack: stack, out: out, began: began}
 	return errors.Join(s.play(ctx), stack.Close())
 }
 
@@ -121,8 +122,11 @@ func (s *show) kill(ctx context.Context) (history.Fault, error) {
 	if leader == nil {
 		return history.Fault{}, fmt.Errorf("the leader %s does not run", term.Node)
 	}
-	s.say("%s leads in term %d: kill -9 %d", leader.Name, term.Term, leader.Pid())
+	if err := s.Busy(ctx, leader.Name); err != nil {
+		return history.Fault{}, err
+	}
 	fault := s.Kill(leader)
+	s.say("%s led in term %d: kill -9 %d, in the middle of a run", leader.Name, term.Term, leader.Pid())
 	next, err := s.Watch.Leader(ctx, fault.Term)
 	if err != nil {
 		return fault, err

@@ -87,6 +87,17 @@ func (s *Stack) Settled(ctx context.Context) error {
 	})
 }
 
+// Busy returns when a request of the node has just arrived that is yet to be answered.
+func (s *Stack) Busy(ctx context.Context, node string) error {
+	return s.Witness.Wait(ctx, "a run on "+node, func(seen []history.Execution) bool {
+		if len(seen) == 0 {
+			return false
+		}
+		last := seen[len(seen)-1]
+		return last.Node == node && last.Ended.IsZero() && s.cfg.Now().Sub(last.Arrived) < 20*time.Millisecond
+	})
+}
+
 // Pause stops the schedule and notes when.
 func (s *Stack) Pause(ctx context.Context, c *carillon.Client) error {
 	asked := s.cfg.Now()
