@@ -20,6 +20,8 @@ type Alone struct {
 	// Rest is the longest sleep between two looks at the store, default 1s: how long a wake that was
 	// lost delays a run, and how long Run may take to return.
 	Rest time.Duration
+	// Grace is how long Run waits for handlers that ignore the end of their contexts; default 5s.
+	Grace time.Duration
 
 	term int64
 }
@@ -81,7 +83,7 @@ func (a *Alone) pools() ([]*executor.Pool, error) {
 	for _, name := range n.executorNames() {
 		p, err := executor.New(executor.Config{
 			Name: name, Concurrency: n.cfg.Executors[name], Stores: []*store.Store{a.Store}, Node: n.cfg.Name, Boot: n.boot,
-			Handler: n.handler, Lease: n.cfg.RunLease, Block: a.Rest, Logger: n.log.With("executor", name), Now: n.cfg.Now,
+			Handler: n.handler, Lease: n.cfg.RunLease, Block: a.Rest, Grace: a.Grace, Logger: n.log.With("executor", name), Now: n.cfg.Now,
 			Listen: n.listeners.tell, Observe: n.meters.ran, BaseContext: n.handlerContext,
 		})
 		if err != nil {

@@ -38,7 +38,9 @@ type Options struct {
 const (
 	// rest is how long the node may sleep and a run may go without renewal: nothing is lost between
 	// the parts of one process, so a month takes few steps.
-	rest  = 24 * time.Hour
+	rest = 24 * time.Hour
+	// grace is how long a handler may ignore that its context has ended.
+	grace = 365 * 24 * time.Hour
 	limit = 1_000_000 // rows of history, and events
 )
 
@@ -92,7 +94,7 @@ func New(t testing.TB, opts Options) *Kit {
 	if opts.Register != nil {
 		opts.Register(n)
 	}
-	k.alone = &carillon.Alone{Node: n, Store: s, Rest: rest}
+	k.alone = &carillon.Alone{Node: n, Store: s, Rest: rest, Grace: grace}
 	k.client = k.alone.Client()
 	k.register()
 	t.Cleanup(k.Down)
@@ -166,7 +168,9 @@ func (k *Kit) AdvanceTo(at time.Time) {
 func (k *Kit) Settle() { synctest.Wait() }
 
 // Down shuts the node down as Node.Shutdown does without waiting: handlers are cancelled and their
-// runs handed back. Nothing fires or starts until Up; the client works. Down again does nothing.
+// runs handed back. It takes until they have returned: one that ignores its context is not left
+// behind, as it would be in production. Nothing fires or starts until Up; the client works. Down
+// again does nothing.
 func (k *Kit) Down() {
 	if k.down != nil {
 		k.down()
@@ -195,10 +199,12 @@ func (k *Kit) Up() {
 	synctest.Wait()
 }
 
-// Outage is a time in which every node is down: Down, Advance, Up.
+// Outage is a time in which every node is down: Down, Advance, Up. It is longer than d only where
+// Down takes longer.
 func (k *Kit) Outage(d time.Duration) {
+	end := time.Now().Add(d)
 	k.Down()
-	k.Advance(d)
+	k.Advance(time.Until(end))
 	k.Up()
 }
 
