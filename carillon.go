@@ -41,6 +41,7 @@ const (
 	CoalesceAll      = job.CoalesceAll
 	OverlapSkip      = job.OverlapSkip
 	OverlapQueue     = job.OverlapQueue
+	OverlapReplace   = job.OverlapReplace
 	OnLostRerun      = job.OnLostRerun
 	OnLostDrop       = job.OnLostDrop
 	GraceNone        = job.GraceNone
@@ -64,6 +65,7 @@ var (
 	ErrConflictingID   = store.ErrConflictingID
 	ErrJobNotFound     = store.ErrJobNotFound
 	ErrRunNotFound     = store.ErrRunNotFound
+	ErrRunFollows      = store.ErrRunFollows
 	ErrUnknownExecutor = store.ErrUnknownExecutor
 	ErrUnknownTask     = store.ErrUnknownTask
 	ErrUnknownStore    = store.ErrUnknownStore

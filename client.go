@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
@@ -81,6 +82,10 @@ type call struct {
 	retry     job.Retry
 	retrySaid bool
 	timeout   job.Duration
+	keyLife   time.Duration
+	at        time.Time
+	after     time.Duration
+	ofJob     string
 }
 
 // InStore names the store of the job; the default is "default".
@@ -98,7 +103,7 @@ func CancelRunning() CallOption { return func(c *call) { c.cancel = true } }
 
 // IdempotencyKey makes an Enqueue with the same key and task within 24 hours return the run of
 // the first.
-func IdempotencyKey(key string) CallOption { return func(c *call) { c.key = key } }
+func IdempotencyKey(key string) CallOption { return IdempotencyKeyFor(key, idempotencyLife) }
 
 // Because gives the reason of a pause, for those who ask later.
 func Because(reason string) CallOption { return func(c *call) { c.reason = reason } }
@@ -219,16 +224,6 @@ func (c *Client) History(ctx context.Context, id string, limit int, opts ...Call
 		return nil, err
 	}
 	return s.History(ctx, id, limit)
-}
-
-// CancelRun asks the node that has the run to end its handler's context. ErrRunNotFound when
-// nothing runs under the id.
-func (c *Client) CancelRun(ctx context.Context, runID string, opts ...CallOption) error {
-	s, err := c.store(callOf(opts).store)
-	if err != nil {
-		return err
-	}
-	return s.Cancel(ctx, runID)
 }
 
 // Pause stops the schedule times of every store of the client; what is dispatched, retries and

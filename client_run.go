@@ -40,8 +40,8 @@ func (c *Client) TriggerNow(ctx context.Context, id string, opts ...CallOption) 
 	return s.Enqueue(ctx, s.PartitionOf(id), run.String(), run.String(), 0, id, e.UID, []store.Message{m})
 }
 
-// Enqueue runs a task once, as soon as an executor has room, and returns the run's id. args is
-// encoded as JSON. ErrUnknownTask and ErrUnknownExecutor as for AddJob.
+// Enqueue runs a task once and returns the run's id: as soon as an executor has room, or at a later
+// time with RunAt or RunAfter. args is encoded as JSON. ErrUnknownTask and ErrUnknownExecutor as for AddJob.
 func (c *Client) Enqueue(ctx context.Context, task string, args any, opts ...CallOption) (string, error) {
 	ids, err := c.EnqueueMany(ctx, task, []any{args}, opts...)
 	if err != nil {
@@ -77,6 +77,9 @@ func (c *Client) EnqueueMany(ctx context.Context, task string, args []any, opts 
 	}
 	now, err := s.Now(ctx, 0)
 	if err != nil {
+		return nil, err
+	}
+	if now, err = o.settle(now); err != nil {
 		return nil, err
 	}
 	messages := make([]store.Message, len(args))
@@ -130,11 +133,14 @@ func send(ctx context.Context, s *store.Store, messages []store.Message, o call)
 	sent := 0
 	for p, all := range byPartition {
 		for batch := range slices.Chunk(all, bulk) {
-			op, life := uuid.NewString(), time.Duration(0)
-			if o.key != "" {
-				op, life = "idempotency:"+ids[0], idempotencyLife
+			sub := store.Submission{Op: uuid.NewString(), Answer: batch[0].Runs[0].ID, Messages: batch}
+			if !o.at.IsZero() {
+				sub.At = ceilMillis(o.at)
 			}
-			if _, err := s.Enqueue(ctx, p, op, batch[0].Runs[0].ID, life, "", "", batch); err != nil {
+			if o.key != "" {
+				sub.Op, sub.Life = "idempotency:"+ids[0], o.keyLife
+			}
+			if _, err := s.Submit(ctx, p, sub); err != nil {
 				return nil, fmt.Errorf("carillon: enqueue: %d of %d runs were enqueued before: %w", sent, len(ids), err)
 			}
 			sent += len(batch)

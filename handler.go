@@ -77,7 +77,10 @@ func RunFrom(ctx context.Context) (Run, bool) {
 }
 
 // Logger returns the logger of the run that a handler was called for, which names job, run and
-// attempt on every line; outside a handler it is silent.
+// attempt on every line; outside a handler it is silent. Lines at info and above are also kept with
+// the run, whatever the node's own level, for Client.RunLog: the latest 1,000 of a run, each cut
+// at 2,000 bytes, for a week. Keeping them is best effort and never makes the handler wait: lines
+// that come faster than Redis takes them are dropped and counted.
 func Logger(ctx context.Context) hclog.Logger {
 	if log, ok := ctx.Value(loggerKey).(hclog.Logger); ok {
 		return log
@@ -85,7 +88,18 @@ func Logger(ctx context.Context) hclog.Logger {
 	return hclog.NewNullLogger()
 }
 
+// Progress says how far the run of a handler has come: a fraction from 0 to 1, and in what, for
+// those who follow the run with Client.RunLog. It is kept as the lines of Logger are. Fractions
+// outside 0 to 1 are taken as the nearer end. Outside a handler it does nothing.
+func Progress(ctx context.Context, fraction float64, message string) {
+	if log, ok := ctx.Value(loggerKey).(*runLogger); ok {
+		log.progress(fraction, message)
+	}
+}
+
 func (n *Node) handlerContext(ctx context.Context, run Run) context.Context {
 	ctx = context.WithValue(ctx, runKey, run)
-	return context.WithValue(ctx, loggerKey, n.log.With("job", run.JobID, "run", run.ID, "attempt", run.Attempt))
+	return context.WithValue(ctx, loggerKey, &runLogger{
+		Logger: n.log.With("job", run.JobID, "run", run.ID, "attempt", run.Attempt), page: n.lines.page(run),
+	})
 }

@@ -26,6 +26,7 @@ type Node struct {
 	log       hclog.Logger
 	listeners listeners
 	meters    *meters
+	lines     *lineKeeper
 
 	mu         sync.Mutex
 	tasks      map[string]TaskFunc
@@ -63,6 +64,7 @@ func NewNode(cfg Config) (*Node, error) {
 		ready: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}), meters: newMeters(cfg.Name),
 	}
 	n.listeners.log = n.log
+	n.lines = newLineKeeper(cfg.Now, n.log, n.meters.registry)
 	n.drained, n.drain = context.WithCancel(context.Background())
 	return n, nil
 }

@@ -89,6 +89,7 @@ func (r *running) run(ctx context.Context) error {
 	rest.Go(func() { failed <- r.ring.Run(membership, r.lead) })
 	rest.Go(func() { r.writeNotes(membership) })
 	rest.Go(func() { r.hearWakes(membership) })
+	rest.Go(func() { r.lines.run(membership, r.client.stores) })
 	rest.Go(func() { r.announce(membership) })
 
 	err = r.await(ctx, failed)
