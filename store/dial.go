@@ -152,7 +152,7 @@ func (s *Store) dial() error {
 	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout = 2*time.Second, 3*time.Second, 3*time.Second
 	if s.cfg.Dial != nil {
-		opts.Dialer, opts.PoolSize = s.cfg.Dial, blockingPool
+		opts.Dialer, opts.PoolSize, opts.ConnMaxIdleTime = s.cfg.Dial, blockingPool, -1
 	}
 	s.address = strings.Join(opts.Addrs, ",")
 	once := *opts
