@@ -36,9 +36,6 @@ func (c *cron) block(inner jittered, second int64) int64 {
 	if next, ok := c.nextWall(wall); !ok || next != wall {
 		return second + 1 // shifted out of a gap
 	}
-	if c.fold == foldFirst && seg.start != math.MinInt64 && wall < seg.start+offsetAt(c.zone, seg.start-1) {
-		return second + 1
-	}
 	number := floorDay(wall)
 	end := wall + 1
 	switch may := timesOf(inner, c.zone, seg, second); {
