@@ -49,13 +49,17 @@ func (r *running) leadStore(ctx context.Context, giveUp context.CancelCauseFunc,
 	for ctx.Err() == nil {
 		loop, err := scheduler.New(scheduler.Config{
 			Store: s, Node: r.cfg.Name, Logger: r.log.With("store", s.Name(), "term", office.Term), Now: r.cfg.Now, Lease: r.cfg.RunLease,
-			Members: r.consumers, Observe: r.meters.scheduled,
+			Members: r.consumers, Listen: r.listeners.tell, Observe: r.meters.scheduled,
 		})
 		if err != nil {
 			giveUp(err)
 			return
 		}
+		began := r.cfg.Now()
 		err = loop.Run(ctx, office)
+		if r.cfg.Now().Sub(began) > recovered {
+			failing.forget(s.Name())
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -76,11 +80,21 @@ func (r *running) leadStore(ctx context.Context, giveUp context.CancelCauseFunc,
 	}
 }
 
-// failures counts the stores whose loop has failed during one office.
+// recovered is how long a loop must have run for its store to count as having worked.
+const recovered = 15 * time.Second
+
+// failures counts the stores whose loop has failed and has not worked since.
 type failures struct {
 	mu   sync.Mutex
 	seen map[string]bool
 	of   int
+}
+
+// forget takes a store out that has worked since.
+func (f *failures) forget(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.seen, name)
 }
 
 // add reports whether every store has failed.

@@ -41,7 +41,7 @@ type Overlap string
 const (
 	OverlapSkip    Overlap = "skip"    // the run ends as max_instances
 	OverlapQueue   Overlap = "queue"   // the run waits in line, by scheduled time
-	OverlapReplace Overlap = "replace" // the oldest run is cancelled; reserved, refused by Validate so far
+	OverlapReplace Overlap = "replace" // the oldest run is cancelled, and the new one starts when it has ended
 )
 
 // UnmarshalJSON accepts the three words only.

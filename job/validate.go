@@ -83,9 +83,6 @@ func (j Job) validateOptions() error {
 	if j.MaxRuns < 0 {
 		faults = append(faults, fmt.Errorf("max_runs: %d must be positive", j.MaxRuns))
 	}
-	if j.Overlap == OverlapReplace {
-		faults = append(faults, errors.New(`overlap: "replace" is not supported yet; use "skip" or "queue"`))
-	}
 	if j.Retry.MaxAttempts < 0 || j.Retry.MaxAttempts > 1000 {
 		faults = append(faults, fmt.Errorf("retry.max_attempts: %d is not between 1 and 1000", j.Retry.MaxAttempts))
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // parts are the scripts that others begin with.
-var parts = map[string]int{"lib": 100, "fence": 80}
+var parts = map[string]int{"lib": 100, "displace": 40, "fence": 80}
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, pauseScript, noteScript, cancelScript, nudgeScript,
@@ -54,6 +54,7 @@ var (
 		"start":    {"keySlot": true, "keyLine": true, "keyRuns": true},
 		"audit":    {"key": true},
 		"lines":    {"key": true},
+		"displace": {"line": true, "texts": true},
 	}
 	noKey = map[string]bool{"TIME": true, "PUBLISH": true}
 )

@@ -170,13 +170,25 @@ func (s *Store) Start(ctx context.Context, st Start) ([]StartReply, error) {
 	}
 	n := numbers{}
 	now := n.read(text(list[0]))
-	replies := make([]StartReply, len(st.Run))
+	replies, replaces := make([]StartReply, len(st.Run)), false
 	for i, t := range st.Run {
 		verdict, missed := pair(list[i+1])
 		replies[i] = StartReply{Verdict: Verdict(verdict), Message: t.Message, Now: now}
 		replies[i].Message.Runs = t.Message.Runs[min(missed, len(t.Message.Runs)-1):]
+		replaces = replaces || (replies[i].Verdict == StartWaiting && t.Message.Overlap == job.OverlapReplace)
+	}
+	if replaces {
+		s.wakeToCancel(ctx, k)
 	}
 	return replies, n.err
+}
+
+// wakeToCancel tells the nodes that somebody asked to cancel a run. When it is lost they learn it at
+// their next renewal.
+func (s *Store) wakeToCancel(ctx context.Context, k keys) {
+	if err := s.writer.Publish(ctx, k.wake(), "cancel").Err(); err != nil {
+		s.log.Debug("nodes not woken to cancel", "error", err)
+	}
 }
 
 // StartNext answers a nudge: it starts the first in line for the slot, if there is room. The

@@ -32,6 +32,7 @@ const (
 	alone  part = ""          // the file as it is
 	lib    part = "lib"       // lib.lua, then the file
 	office part = "lib+fence" // lib.lua, fence.lua, then the file
+	room   part = "lib+displace"
 )
 
 func newScript(name string, begins part, keys, perItem int) *script {
@@ -41,6 +42,9 @@ func newScript(name string, begins part, keys, perItem int) *script {
 	}
 	if begins == office {
 		src.WriteString(luaFile("fence"))
+	}
+	if begins == room {
+		src.WriteString(luaFile("displace"))
 	}
 	src.WriteString(luaFile(name))
 	return &script{
@@ -85,7 +89,7 @@ var (
 	noteScript       = newScript("note", lib, 2, 0)
 	cancelScript     = newScript("cancel", lib, 3, 0)
 	nudgeScript      = newScript("nudge", lib, 3, 0)
-	startScript      = newScript("start", lib, 7, 4)
+	startScript      = newScript("start", room, 7, 4)
 	postponeScript   = newScript("postpone", lib, 5, 0)
 	nextScript       = newScript("next", lib, 11, 0)
 	renewScript      = newScript("renew", alone, 2, 0).allowOOM()

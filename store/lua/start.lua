@@ -1,27 +1,25 @@
 -- start: give each fetched run its slot and lease, or say why it may not run; give back the rest.
 -- KEYS[3] stream (stream)  KEYS[4] running (hash)  KEYS[5] leases (zset)  KEYS[6] removed (zset)
--- KEYS[7] waiting (set)
--- then per message: slots:<slot> (string), waiting:<slot> (zset), waiting_runs:<slot> (hash), history (list)
+-- KEYS[7] waiting (set), then per message: slots:<slot> (string), waiting:<slot> (zset), waiting_runs:<slot> (hash), history (list)
 -- ARGV[5] group  ARGV[6] consumer  ARGV[7] owner  ARGV[8] lease, ms  ARGV[9] executor
 -- ARGV[10] entries  ARGV[11] messages to give back
 -- then entry ids in order; per message given back: its entry's index, body; per message: index, slot, body
 -- Returns {now, {tag, runs dropped as missed}, …}, one per message: STARTED | MISSED | FULL |
--- WAITING | REMOVED | RUNNING (elsewhere, or by an older call) | GONE (not in the own pending list).
-local entries, back = tonumber(ARGV[10]), tonumber(ARGV[11])
-local mine, returned, at = {}, {}, 12 + entries
+-- WAITING | REMOVED | RUNNING (elsewhere, or by an older call) | GONE (not pending here).
+local entries, mine, returned = tonumber(ARGV[10]), {}, {}
+local at = 12 + entries
 for _, p in ipairs(redis.call('XPENDING', KEYS[3], ARGV[5], ARGV[12], ARGV[11 + entries], entries + 1000, ARGV[6])) do
   mine[p[1]] = true
 end
-for _ = 1, back do
+for _ = 1, tonumber(ARGV[11]) do
   if mine[ARGV[11 + ARGV[at]]] then
-    returned[#returned + 1] = 'm' .. (#returned / 2 + 1)
-    returned[#returned + 1] = ARGV[at + 1]
+    local n = #returned
+    returned[n + 1], returned[n + 2] = 'm' .. (n / 2 + 1), ARGV[at + 1]
   end
   at = at + 2
 end
-local lines = redis.call('SCARD', KEYS[7]) > 0
-local reply, leases, begun, key = {ms(now)}, {}, {}, 8
--- resent finds a run of m that an earlier sending of this call started; those before it were missed.
+local reply, leases, begun, key, lines = {ms(now)}, {}, {}, 8, redis.call('SCARD', KEYS[7]) > 0
+-- resent finds a run that an earlier sending of this call started; those before it were missed.
 local function resent(m)
   local n = 0
   for id in string.gmatch(m.runs, '([^@,]+)@%-?%d+@') do
@@ -44,9 +42,11 @@ local function begin(owned, slot, m)
   local id, sched, due = first(m)
   if m.max > 0 then
     local busy = tonumber(redis.call('GET', keySlot) or '0')
-    local line = (lines or m.overlap == 'queue') and redis.call('ZCARD', keyLine) or 0
+    local line = (lines or m.overlap ~= 'skip') and redis.call('ZCARD', keyLine) or 0
     if busy >= m.max or line > 0 then
-      if m.attempt == 1 and (m.overlap ~= 'queue' or line >= 1000) then
+      if m.attempt == 1 and m.overlap == 'replace' then
+        makeRoom(m, slot, keyLine, keyRuns, history)
+      elseif m.attempt == 1 and (m.overlap ~= 'queue' or line >= 1000) then
         skip(m, history, 'max_instances', 'job_max_instances', busy .. ' running, ' .. line .. ' in line')
         return {'FULL', missed}
       end
