@@ -280,11 +280,16 @@ func TestUnknownTaskIsRefused(t *testing.T) {
 	})
 }
 
-// Ten thousand jobs of one instant, and a year of an hourly one: a test of them is no burden.
+// A month of an hourly job takes a test less than a second, and a thousand jobs at once little more.
 func TestScale(t *testing.T) {
 	run(t, func(t *testing.T, kit *carillontest.Kit) {
 		kit.AddJob(every(func(j *carillon.Job) { j.Trigger = carillon.Cron("@hourly") }))
-		kit.Advance(365 * 24 * time.Hour)
-		equal(t, "runs", len(kit.Runs()), 365*24)
+		kit.Advance(30 * 24 * time.Hour)
+		equal(t, "runs", len(kit.Runs()), 30*24)
+		for i := range 1000 {
+			kit.AddJob(every(func(j *carillon.Job) { j.ID = fmt.Sprint("job-", i) }))
+		}
+		kit.Advance(10 * time.Minute)
+		equal(t, "runs", len(kit.Runs()), 30*24+1000)
 	})
 }

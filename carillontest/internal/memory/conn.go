@@ -28,7 +28,7 @@ const pushLimit = 10_000
 
 func newConn(s *Server, nc net.Conn) *conn {
 	return &conn{
-		server: s, nc: nc, r: bufio.NewReaderSize(nc, 64<<10), w: bufio.NewWriterSize(nc, 64<<10),
+		server: s, nc: nc, r: bufio.NewReaderSize(nc, 16<<10), w: bufio.NewWriterSize(nc, 16<<10),
 		channels: map[string]bool{},
 	}
 }
