@@ -238,7 +238,8 @@ func testEvents(t *testing.T, env environment) {
 }
 
 func testCluster(t *testing.T, env environment, address string) {
-	env.start(t, "events", "--follow", "--kind", "leader_elected").await(t, patient, "leader_elected")
+	elected := env.start(t, "events", "--follow", "--kind", "leader_elected")
+	elected.await(t, patient, "leader_elected")
 	var s document
 	env.must(t, &s, "cluster", "status")
 	leader, _ := s["leader"].(map[string]any)
@@ -265,9 +266,8 @@ func testCluster(t *testing.T, env environment, address string) {
 		t.Errorf("status of a cluster without nodes: %v", s)
 	}
 	env.refused(t, 1, []string{"no leader"}, "", "cluster", "step-down", "--cluster", "other")
-	again := env.start(t, "events", "--follow", "--tail", "0", "--kind", "leader_elected")
 	env.must(t, nil, "cluster", "step-down")
-	again.await(t, patient, "leader_elected")
+	elected.await(t, patient, "leader_elected")
 	for _, flag := range []string{"--ready", "--ready=false"} {
 		if r := env.call(t, "", "health", "--address", address, flag); r.code != 0 {
 			t.Errorf("health %s: %+v", flag, r)
@@ -293,7 +293,7 @@ func testStores(t *testing.T, env environment) {
 }
 
 func testClosedTasks(t *testing.T, env environment) {
-	ended := env.start(t, "events", "--follow", "--tail", "0", "--kind", "job_executed,job_error", "-o", "json")
+	ended := env.start(t, "events", "--follow", "--kind", "job_error", "-o", "json")
 	env.must(t, nil, "enqueue", "shell", "--args", `{"argv":["true"]}`)
 	ended.await(t, patient, "job_error", "@shell", "not allowed")
 	env.must(t, nil, "enqueue", "http", "--args", `{"url":"http://127.0.0.1:1/"}`, "--retry", "5")

@@ -32,7 +32,9 @@ func (e environment) get(name string) string { return e[name] }
 func (e environment) call(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
 	var out, err bytes.Buffer
-	code := run(t.Context(), args, e.get, strings.NewReader(stdin), &out, &err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	code := run(ctx, args, e.get, strings.NewReader(stdin), &out, &err)
 	return result{code, out.String(), err.String()}
 }
 
