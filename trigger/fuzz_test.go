@@ -53,7 +53,65 @@ func FuzzParse(f *testing.F) {
 	for _, c := range costly {
 		f.Add([]byte(c.doc))
 	}
+	for _, seed := range []string{
+		`{"type":"rrule","rule":"FREQ=MONTHLY;BYDAY=-1FR;BYSETPOS=1","timezone":"Europe/Berlin"}`,
+		`{"type":"cron","expr":"* * * * *","exclude":["2024-06-01","2024-06-02 12:00:00",{"from":"2024-06-03","to":"2024-06-04 01:00:00"}]}`,
+		`{"type":"interval","every":"1s","exclude":[{"type":"cron","expr":"* * 1-23 * * *"},{"type":"or","triggers":[{"type":"rrule","rule":"FREQ=HOURLY"}]}]}`,
+	} {
+		f.Add([]byte(seed))
+	}
 	f.Fuzz(holds)
+}
+
+func FuzzRule(f *testing.F) {
+	for _, seed := range []string{
+		"FREQ=DAILY;COUNT=3", "FREQ=YEARLY;BYWEEKNO=1,-1;BYDAY=MO", "FREQ=MONTHLY;BYDAY=1MO,-1FR;BYSETPOS=-1;WKST=SU",
+		"FREQ=SECONDLY;INTERVAL=7;BYHOUR=9;UNTIL=20250101T000000Z", "FREQ=YEARLY;BYYEARDAY=366,-366;INTERVAL=999999999",
+		"FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,SU;UNTIL=20250101", "FREQ=HOURLY;BYMINUTE=0,59;BYSETPOS=-2;COUNT=9999", "FREQ=DAILY;COUNT=999999999",
+	} {
+		f.Add(seed, "2024-03-30 02:30:00")
+	}
+	f.Fuzz(func(t *testing.T, rule, start string) {
+		doc := within(map[string]any{"type": "rrule", "rule": rule, "start_date": start, "timezone": "Europe/Berlin"})
+		holds(t, doc)
+		begun := time.Now()
+		tr, err := trigger.Parse(doc)
+		if err == nil {
+			tr.Next(fuzzNow)
+		}
+		if took := time.Since(begun); took > time.Second {
+			t.Fatalf("%s takes %s", doc, took)
+		}
+	})
+}
+
+func FuzzExclude(f *testing.F) {
+	for _, seed := range []string{
+		`["2024-06-01"]`, `["2024-10-27 02:30:00",{"from":"2024-06-01","to":"2024-06-02"}]`, `[{"type":"cron","expr":"* 1-23 * * *"}]`,
+		`[{"calendar":"c"}]`, `[{"type":"interval","every":"1s","start_date":"2024-01-01"}]`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, exclude string) {
+		holds(t, []byte(`{"type":"cron","expr":"*/30 * * * *","timezone":"Europe/Berlin","exclude":`+exclude+`}`))
+	})
+}
+
+func FuzzCalendar(f *testing.F) {
+	f.Add([]byte(`{"exclude":["2024-12-25",{"from":"2024-12-30","to":"2025-01-01"}],"timezone":"Europe/Berlin"}`))
+	f.Add([]byte(`{"exclude":[{"type":"cron","expr":"* * * * sat,sun"}]}`))
+	f.Fuzz(func(t *testing.T, calendar []byte) {
+		doc := []byte(`{"type":"cron","expr":"@hourly","exclude":[{"calendar":"c"}]}`)
+		tr, err := trigger.ParseWith(doc, func(string) ([]byte, error) { return calendar, nil })
+		if checked := trigger.CheckCalendar(calendar); (checked == nil) != (err == nil) && len(calendar) > 0 {
+			t.Fatalf("CheckCalendar: %v, but ParseWith: %v", checked, err)
+		}
+		if err == nil {
+			if next := tr.Next(fuzzNow); !next.IsZero() && !next.After(fuzzNow) {
+				t.Fatalf("Next = %s", next)
+			}
+		}
+	})
 }
 
 // within puts a string where a document wants one.

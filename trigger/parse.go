@@ -17,8 +17,8 @@ const (
 // A document has at most 64 KiB and 64 triggers nested 8 deep. References to calendars are refused:
 // they take ParseWith.
 //
-// An interval or calendar_interval without start_date parses, but counts from the time asked: Resolve
-// gives it its phase.
+// An interval, calendar_interval or rrule without start_date parses, but has no phase of its own:
+// Resolve gives it one.
 func Parse(doc []byte) (Trigger, error) {
 	n, err := parseDocument(doc, defaultZone, noCalendars)
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 // Resolve returns doc in the form that is stored, which says everything that Next depends on: the
 // zone is explicit ("UTC" unless given or inherited from the combination it stands in), an interval
 // without start_date is anchored so that it first fires one interval after now (rounded up to the
-// millisecond), a calendar_interval without start_date starts from the day of now in its zone, and a
-// cron with "@every" has become an interval. What was given stays as it was given; keys are sorted.
+// millisecond), a calendar_interval without start_date starts from the day of now in its zone, an
+// rrule without one from now (rounded up to the second), and a cron with "@every" has become an
+// interval. Calendars are not looked up. What was given stays as it was given; keys are sorted.
 // Resolving a resolved document returns it unchanged, whatever now is. Errors wrap ErrInvalid.
 func Resolve(doc []byte, now time.Time) ([]byte, error) {
 	return ResolveIn(doc, now, defaultZone)

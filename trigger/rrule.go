@@ -37,12 +37,17 @@ func (r *rrule) Next(t time.Time) time.Time {
 // nextWall returns the first wall-clock second of the rule at or after wall.
 func (r *rrule) nextWall(wall int64) (int64, bool) {
 	left := maxCandidates
+	return r.look(wall, &left)
+}
+
+// look is nextWall as long as candidates are left.
+func (r *rrule) look(wall int64, left *int) (int64, bool) {
 	wall = max(wall, r.start)
 	var ok bool
 	if len(r.picks) == 0 {
-		wall, ok = r.nextAllowed(wall, &left)
+		wall, ok = r.nextAllowed(wall, left)
 	} else {
-		wall, ok = r.nextPicked(wall, &left)
+		wall, ok = r.nextPicked(wall, left)
 	}
 	return wall, ok && wall <= r.last
 }

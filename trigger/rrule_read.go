@@ -12,6 +12,9 @@ import (
 // maxCount bounds a COUNT that has to be walked when the rule is parsed.
 const maxCount = 10_000
 
+// maxWalk bounds how many candidates may be looked at to find the last of COUNT times.
+const maxWalk = 100_000
+
 func readRRule(_ scope, n *node, common settings) error {
 	obj := n.obj
 	if !obj.has("rule") {
@@ -114,10 +117,15 @@ func (r *rrule) endAfter(rule recurrence) string {
 	}
 	last := int64(math.MinInt64)
 	from := r.start
+	budget := maxWalk
 	for range rule.Count {
-		wall, ok := r.nextWall(from)
+		left := maxCandidates
+		wall, ok := r.look(from, &left)
 		if !ok {
 			break
+		}
+		if budget -= maxCandidates - left; budget < 0 {
+			return fmt.Sprintf("COUNT=%d: its times are too far between to be counted; use UNTIL", rule.Count)
 		}
 		last, from = wall, wall+1
 	}

@@ -14,7 +14,8 @@ var ErrInvalid = errors.New("trigger: invalid")
 // Trigger says when: a pure function of time, safe for concurrent use.
 type Trigger interface {
 	// Next returns the first time strictly after t, in UTC, or the zero time if there is none.
-	// It takes less than a millisecond, also when the trigger can never fire.
+	// It takes less than a millisecond, also when the trigger can never fire; with exclusions, less
+	// than some ten.
 	Next(t time.Time) time.Time
 }
 
