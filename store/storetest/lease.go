@@ -20,6 +20,7 @@ var leaseTests = []conformance{
 	{"recover: after three losses a run is dead, the rest of its group goes on", recoverMaxLost},
 	{"recover: a proven loss revokes leases of that boot only", recoverNode},
 	{"recover: a run somebody asked to cancel is not sent again", recoverCancelled},
+	{"recover: what changed since the leader looked is left alone", recoverChanged},
 	{"recover: the rerun waits in line and overtakes nobody wrongly", recoverLine},
 	{"recover: a lease of nothing is forgotten", recoverGhost},
 	{"audit: finds a tampered counter and mends it", auditMends},
@@ -210,6 +211,35 @@ func recoverCancelled(t *testing.T, open Open) {
 	r.wantPlace(id)
 	equal(r, "history", r.outcomes("j"), []string{id + " lost"})
 	equal(r, "counters", r.raw.scan(r.key("slots:*")), nil)
+}
+
+func recoverChanged(t *testing.T, open Open) {
+	cases := []struct {
+		name   string
+		change func(r *rig, id string)
+	}{
+		{"another owner has it", func(r *rig, id string) {
+			value := r.raw.text("HGET", r.key("running"), id)
+			r.raw.do("HSET", r.key("running"), id, "node-b/boot-1/x"+value[strings.IndexByte(value, '\t'):])
+		}},
+		{"somebody asked to cancel it", func(r *rig, id string) {
+			value := r.raw.text("HGET", r.key("running"), id)
+			r.raw.do("HSET", r.key("running"), id, strings.Replace(value, "\t0\n", "\t1\n", 1))
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var p *proxy
+			r := newRig(t, open, lossy(t, &p))
+			_, _, m := started(r, "j")
+			id := m.Runs[0].ID
+			r.expire(id)
+			p.before(func() { c.change(r, id) })
+			equal(r, "recovered", r.recoverExpired(), 0)
+			r.wantPlace(id, "running")
+			equal(r, "counter", r.slot("j"), 1)
+		})
+	}
 }
 
 func recoverLine(t *testing.T, open Open) {

@@ -23,7 +23,8 @@ type proxy struct {
 	wg     sync.WaitGroup
 
 	mu    sync.Mutex
-	armed int // how many replies of scripts are still to be lost
+	armed int    // how many replies of scripts are still to be lost
+	hook  func() // called once, before the next script is passed on
 	conns []net.Conn
 	ended bool
 }
@@ -55,6 +56,30 @@ func (p *proxy) lose(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.armed = n
+}
+
+// before calls f once, when the next script has left the store and not yet reached the server.
+func (p *proxy) before(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hook = f
+}
+
+// intrude calls the hook if the request is a script.
+func (p *proxy) intrude(request []byte) {
+	p.mu.Lock()
+	f := p.hook
+	if f == nil || !isScript(request) {
+		p.mu.Unlock()
+		return
+	}
+	p.hook = nil
+	p.mu.Unlock()
+	f()
+}
+
+func isScript(request []byte) bool {
+	return strings.Contains(strings.ToLower(string(request[:min(len(request), 30)])), "\r\neval")
 }
 
 // left is how many replies are still to be lost.
@@ -113,6 +138,7 @@ func (p *proxy) relay(client, server net.Conn) {
 		if err != nil {
 			return
 		}
+		p.intrude(request)
 		if _, err := server.Write(request); err != nil {
 			return
 		}
@@ -129,8 +155,7 @@ func (p *proxy) relay(client, server net.Conn) {
 func (p *proxy) loses(request, reply []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	head := strings.ToLower(string(request[:min(len(request), 30)]))
-	if p.armed == 0 || !strings.Contains(head, "\r\neval") || bytes.HasPrefix(reply, []byte("-NOSCRIPT")) {
+	if p.armed == 0 || !isScript(request) || bytes.HasPrefix(reply, []byte("-NOSCRIPT")) {
 		return false
 	}
 	p.armed--
