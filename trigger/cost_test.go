@@ -36,6 +36,8 @@ var costly = []struct {
 	{"impossible_rrule_feb_30", `{"type":"rrule","rule":"FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30","start_date":"2024-01-01"}`},
 	{"impossible_rrule_hours_that_never_meet", `{"type":"rrule","rule":"FREQ=HOURLY;INTERVAL=2;BYHOUR=1","start_date":"2024-01-01"}`},
 	{"impossible_rrule_position", `{"type":"rrule","rule":"FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6","start_date":"2024-01-01"}`},
+	{"exclude_days", `{"type":"cron","expr":"* * * * *","timezone":"Europe/Berlin","exclude":["2026-08-01",{"from":"2026-08-02","to":"2036-08-01"}]}`},
+	{"exclude_all_but_an_hour", `{"type":"cron","expr":"* * * * * *","exclude":[{"type":"cron","expr":"* * 1-23 * * *"}]}`},
 	{"calendar_interval_mixed", `{"type":"calendar_interval","months":1,"days":1,"start_date":"1970-01-31","timezone":"Europe/Berlin"}`},
 }
 

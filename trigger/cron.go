@@ -7,8 +7,9 @@ type cron struct {
 	settings
 	wallClock
 	daytime
-	days  *calendar
-	years yearSet
+	days     *calendar
+	years    yearSet
+	everyDay bool // known to fire on every day
 }
 
 func (c *cron) Next(t time.Time) time.Time { return c.next(c.zone, c, t) }

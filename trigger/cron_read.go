@@ -39,6 +39,7 @@ func readCron(_ scope, n *node, common settings) error {
 		settings: common, daytime: spec.daytime, days: spec.rule.calendar(), years: spec.years,
 		wallClock: wallClock{from: -maxOffset, until: lastInstant},
 	}
+	c.everyDay = c.years == nil && c.days.whole()
 	if err := c.readPolicy(obj, spec.wildHour); err != nil {
 		return err
 	}

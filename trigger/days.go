@@ -213,3 +213,15 @@ func (c *calendar) intersect(other *calendar) *calendar {
 	}
 	return both
 }
+
+// whole tells that no day of any year is missing.
+func (c *calendar) whole() bool {
+	for shape, year := range shapeYears() {
+		for month := 1; year != 0 && month <= 12; month++ {
+			if bitset(c.days[shape][month-1]) != spanBits(1, monthLength(year, month), 1) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -5,10 +5,10 @@
 //
 // Every document is an object with a "type": date, interval, cron, calendar_interval, rrule, and, or.
 // Each type takes "timezone" (an IANA name, default UTC), "jitter" (seconds, or "30s") and "exclude";
-// interval, cron, calendar_interval and rrule take "start_date" and "end_date", both inclusive. Dates are YYYY-MM-DD
-// or YYYY-MM-DD HH:MM:SS[.fraction] with an optional offset, which wins over the zone; a wall-clock
-// date that happens twice is its second occurrence, one that a clock change skips is shifted by
-// the length of the gap.
+// interval, cron, calendar_interval and rrule take "start_date" and "end_date", both inclusive.
+// Dates are YYYY-MM-DD or YYYY-MM-DD HH:MM:SS[.fraction] with an optional offset, which wins over the
+// zone; a wall-clock date that happens twice is its second occurrence, one that a clock change skips
+// is shifted by the length of the gap.
 //
 // "exclude" is a list of what the trigger leaves out: "YYYY-MM-DD", a whole day in the trigger's zone;
 // a date with a time, that instant; {"from","to"}, both inclusive; a trigger, the seconds in which it
@@ -42,8 +42,8 @@
 //
 //   - Next is never jittered. Whoever dispatches adds Spread to the nominal time and computes the next
 //     time from the nominal one.
-//   - An interval, calendar_interval or rrule without start_date has no phase. Parse accepts it, so that it
-//     can be checked, but its Next counts from the time asked, or from 1970: Resolve it before it is
+//   - An interval, calendar_interval or rrule without start_date has no phase. Parse accepts it, so
+//     that it can be checked, but its Next counts from the time asked, or from 1970: Resolve it before it is
 //     stored or used.
 //   - An "and" whose members meet more rarely than once in 600 answers of its members is taken
 //     to be exhausted. Members that are cron triggers in one zone without clock changes (UTC) are

@@ -58,10 +58,13 @@ func (c *cron) block(inner jittered, second int64) int64 {
 }
 
 // maxRun bounds how many days in a row are looked at.
-const maxRun = 400
+const maxRun = 8
 
-// lastOfRun returns the last of the days from number on that c has without a break.
+// lastOfRun returns a day up to which c has all days from number on.
 func (c *cron) lastOfRun(number int64) int64 {
+	if c.everyDay {
+		return lastInstant / day
+	}
 	for range maxRun {
 		if next, ok := c.nextDay(number + 1); !ok || next != number+1 {
 			break

@@ -49,6 +49,7 @@ func TestExclude(t *testing.T) {
 		{"all but one second a year", cron("* * * * * *"), `{"type":"cron","timezone":"Europe/Berlin","fields":{"month":"1-11","day":"*","hour":"*","minute":"*","second":"*"}},{"type":"cron","timezone":"Europe/Berlin","fields":{"day":"1-30","hour":"*","minute":"*","second":"*"}},` + cron("* * 1-23 * * *") + `,` + cron("* 1-59 * * * *") + `,` + cron("1-59 * * * * *"), from, []string{"2024-12-30T23:00:00Z", "2025-12-30T23:00:00Z"}},
 		{"all of it", daily, daily, from, []string{""}},
 		{"all of every second", cron("* * * * * *"), cron("* * * * * *"), from, []string{""}},
+		{"all of every weekday", cron("* * * * * mon-fri"), cron("* * * * * mon-fri"), from, []string{""}},
 		{"all by an interval", cron("* * * * *"), `{"type":"interval","every":"1s","start_date":"2024-01-01"}`, from, []string{""}},
 		{"what an interval ends", cron("0 0 * * *"), `{"type":"interval","every":"1s","start_date":"2024-01-01","end_date":"2024-12-31"}`, from, []string{"2024-12-31T23:00:00Z"}},
 		{"an or", daily, `{"type":"or","triggers":[` + cron("0 9 23 * *") + `,` + cron("0 9 24 * *") + `]}`, from, []string{"2024-12-25T08:00:00Z"}},
