@@ -53,7 +53,7 @@ func (a *Alone) Run(ctx, drain context.Context) error {
 	a.term++
 	loop, err := scheduler.New(scheduler.Config{
 		Store: a.Store, Node: a.Node.cfg.Name, Logger: a.Node.log, Now: a.Node.cfg.Now, Lease: a.Node.cfg.RunLease,
-		Nap: a.Rest, Members: a.members, Observe: a.Node.meters.scheduled,
+		Nap: a.Rest, Members: a.members, Listen: a.Node.listeners.tell, Observe: a.Node.meters.scheduled,
 	})
 	if err != nil {
 		return err
@@ -70,7 +70,13 @@ func (a *Alone) Run(ctx, drain context.Context) error {
 			}
 		})
 	}
+	keeping, kept := context.WithCancel(context.WithoutCancel(ctx))
+	defer kept()
+	var lines sync.WaitGroup
+	lines.Go(func() { a.Node.lines.run(keeping, map[string]*store.Store{a.Store.Name(): a.Store}) })
 	parts.Wait()
+	kept()
+	lines.Wait()
 	if ctx.Err() == nil {
 		return fmt.Errorf("carillon: run alone: %w", context.Cause(working))
 	}

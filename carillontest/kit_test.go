@@ -142,13 +142,18 @@ func TestMaxInstances(t *testing.T) {
 		{"skip", 1, job.OverlapSkip, []int{10, 40, 70}, []int{20, 30, 50, 60}},
 		{"two at once", 2, job.OverlapSkip, []int{10, 20, 40, 50, 70}, []int{30, 60}},
 		{"queue", 1, job.OverlapQueue, []int{10, 35, 60}, nil},
+		{"replace", 1, job.OverlapReplace, []int{10, 20, 30, 40, 50, 60, 70}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			run(t, func(t *testing.T, kit *carillontest.Kit) {
-				carillontest.Handle(kit, "slow", func(context.Context, any) (any, error) {
-					time.Sleep(25 * time.Minute)
-					return nil, nil
+				carillontest.Handle(kit, "slow", func(ctx context.Context, _ any) (any, error) {
+					select {
+					case <-time.After(25 * time.Minute):
+						return nil, nil
+					case <-ctx.Done():
+						return nil, context.Cause(ctx)
+					}
 				})
 				kit.AddJob(every(func(j *carillon.Job) {
 					j.Task, j.MaxInstances, j.Overlap = "slow", tt.max, tt.overlap
@@ -269,6 +274,23 @@ func TestRegisterHearsAndWraps(t *testing.T) {
 		got = append(got, s)
 	}
 	equal(t, "heard", got, []string{`greet "you"`, "job_executed"})
+}
+
+func TestLinesOfAHandlerAreKept(t *testing.T) {
+	run(t, func(t *testing.T, kit *carillontest.Kit) {
+		carillontest.Handle(kit, "chatty", func(ctx context.Context, _ any) (any, error) {
+			carillon.Logger(ctx).Info("half done")
+			return nil, nil
+		})
+		id := kit.Enqueue("chatty", nil)
+		kit.Advance(time.Minute)
+		var lines []string
+		err := kit.Client().RunLog(t.Context(), id, false, func(l carillon.LogLine) { lines = append(lines, l.Text) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "lines", lines, []string{"half done"})
+	})
 }
 
 func TestUnknownTaskIsRefused(t *testing.T) {
