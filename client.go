@@ -2,6 +2,7 @@ package carillon
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,6 +20,7 @@ import (
 type ClientConfig struct {
 	Redis     string            // URL of the store "default"
 	Stores    map[string]string // further stores: name to URL
+	RedisTLS  *tls.Config       // for rediss:// URLs; nil = the system's roots
 	Namespace string            // prefix of all keys; default "default"
 	Defaults  Options           // for jobs that leave an option unsaid
 	Logger    hclog.Logger      // default: silent
@@ -40,7 +42,7 @@ func NewClient(ctx context.Context, cfg ClientConfig) (*Client, error) {
 	}
 	c := &Client{stores: map[string]*store.Store{}, defaults: cfg.Defaults}
 	for name, url := range urls {
-		s, err := store.Open(ctx, store.Config{Name: name, URL: url, Namespace: cfg.Namespace, Logger: cfg.Logger})
+		s, err := store.Open(ctx, store.Config{Name: name, URL: url, Namespace: cfg.Namespace, TLS: cfg.RedisTLS, Logger: cfg.Logger})
 		if err != nil {
 			c.Close()
 			return nil, err

@@ -144,30 +144,19 @@ func (a *app) client(ctx context.Context) (c *carillon.Client, in []carillon.Cal
 	if p, err = p.chosen(); err != nil {
 		return nil, nil, err
 	}
-	if err := a.checkClientTLS(p); err != nil {
+	secure, err := a.redisTLS.config("redis")
+	if err != nil {
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c, err = carillon.NewClient(ctx, carillon.ClientConfig{
-		Stores: p.urls, Namespace: a.prefix(), Logger: a.logger(hclog.Error),
+		Stores: p.urls, RedisTLS: secure, Namespace: a.prefix(), Logger: a.logger(hclog.Error),
 	})
 	if p.selected != "" {
 		in = append(in, carillon.InStore(p.selected))
 	}
 	return c, in, err
-}
-
-// checkClientTLS refuses files that a client of the library cannot be given: better than to go on
-// without them.
-func (c *connection) checkClientTLS(p places) error {
-	for name, url := range p.urls {
-		if strings.HasPrefix(url, "rediss:") && c.redisTLS != (tlsFiles{}) {
-			return usagef("store %s: --redis-ca, --redis-cert and --redis-key are taken by node, run list, events and store only; "+
-				"here the system's roots count, see SSL_CERT_FILE", name)
-		}
-	}
-	return nil
 }
 
 // chosen leaves only the selected store.

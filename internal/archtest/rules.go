@@ -130,6 +130,11 @@ func checkDoc(pkg *Package) []string {
 	return []string{pkg.Dir + ": no doc.go: say what the package guarantees and what not"}
 }
 
+// bubbles reports whether an import says that its file's tests run in a bubble of synctest.
+func bubbles(imported string) bool {
+	return imported == "testing/synctest" || strings.HasSuffix(imported, "/carillontest")
+}
+
 func checkFiles(pkg *Package) []string {
 	mayPoll := slices.ContainsFunc(polling, func(tree string) bool {
 		return pkg.Dir == tree || strings.HasPrefix(pkg.Dir, tree+"/")
@@ -141,7 +146,7 @@ func checkFiles(pkg *Package) []string {
 				file.Path, file.Lines, MaxLines))
 		}
 		// In a bubble of synctest a sleep takes no time; which file has them tells its import.
-		if !file.Test || mayPoll || slices.Contains(file.Imports, "testing/synctest") {
+		if !file.Test || mayPoll || slices.ContainsFunc(file.Imports, bubbles) {
 			continue
 		}
 		for _, line := range file.Sleeps {

@@ -48,7 +48,12 @@ func dial(t *testing.T, endpoints ...string) *clientv3.Client {
 
 func mustPut(t *testing.T, c *clientv3.Client, key, value string) {
 	t.Helper()
-	if _, err := c.Put(patience(t), key, value); err != nil {
+	ctx := patience(t)
+	_, err := c.Put(ctx, key, value)
+	for err != nil && ctx.Err() == nil { // etcd refuses writes while it elects a new leader
+		_, err = c.Put(ctx, key, value)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
