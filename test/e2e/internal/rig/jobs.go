@@ -87,6 +87,33 @@ func (s *Stack) Settled(ctx context.Context) error {
 	})
 }
 
+// maxLost is after how many losses a run is given up, so that it cannot kill one node after another.
+const maxLost = 3
+
+// Spared returns when no run is under way that would be given up if its node died now: such a run
+// has been lost for all but one of the times that are allowed.
+func (s *Stack) Spared(ctx context.Context) error {
+	return s.Witness.Wait(ctx, "runs that were lost twice come to their end", func(seen []history.Execution) bool {
+		last := map[string]history.Execution{}
+		for _, e := range seen {
+			if e.Attempt >= last[e.RunID].Attempt {
+				last[e.RunID] = e
+			}
+		}
+		for _, e := range last {
+			losses := e.Attempt - 1
+			if !e.Ended.IsZero() && !e.Answered {
+				losses++
+			}
+			reported := e.Answered && s.cfg.Now().Sub(e.Ended) > 200*time.Millisecond
+			if losses >= maxLost-1 && !reported {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // Busy returns when a request of the node has just arrived that is yet to be answered.
 func (s *Stack) Busy(ctx context.Context, node string) error {
 	return s.Witness.Wait(ctx, "a run on "+node, func(seen []history.Execution) bool {
