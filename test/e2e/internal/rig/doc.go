@@ -8,7 +8,7 @@
 //
 //   - Everything listens on 127.0.0.1, on free ports.
 //   - Nothing outlives Close. On Linux a child dies with this process even when this one is killed.
-//   - The logs of all processes and, once [Stack.Keep] was called, the history are in Dir.
+//   - The logs of all processes are in Dir.
 //   - The witness notes the arrival of a request before it answers, so that a run which was seen
 //     nowhere cannot have been answered.
 //
