@@ -13,6 +13,7 @@ import (
 	"github.com/carillon-project/carillon"
 	"github.com/carillon-project/carillon/internal/devstack"
 	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
 )
 
 // 1. Several processes each run every job.
@@ -44,6 +45,42 @@ func TestPain01EveryWorkerRunsEveryJob(t *testing.T) {
 			t.Errorf("the run of %s was executed %d times", at, n)
 		}
 	}
+}
+
+// 5. A crash loses the run.
+func TestPain05CrashLosesTheRun(t *testing.T) {
+	t.Parallel()
+	cluster := clusterOf(t)
+	attempts := make(chan int, 10)
+	node := prepare(t, config(cluster, "n"), func(_ context.Context, r carillon.Run) (any, error) {
+		attempts <- r.Attempt
+		return nil, nil
+	})
+	client, err := node.Client(t.Context())
+	must(t, err)
+	_, err = client.Enqueue(t.Context(), "work", nil)
+	must(t, err)
+	crash(t, cluster)
+	lift(t, node)
+	equal(t, "attempt", receive(t, attempts, "the run on a node that lives"), 2)
+}
+
+// crash is a node that starts what is there and is not heard of again.
+func crash(t *testing.T, cluster string) {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{URL: world.redis.URL(), Namespace: cluster, Node: "dead"})
+	must(t, err)
+	defer s.Close()
+	c := store.Consumer{Executor: "default", Name: "dead/boot"}
+	got, err := s.Fetch(t.Context(), 0, c.Executor, c.Name, 1, 0)
+	must(t, err)
+	m, err := store.DecodeMessage(got[0].Bodies[0])
+	must(t, err)
+	replies, err := s.Start(t.Context(), store.Start{
+		Consumer: c, Owner: c.Name + "/1", Lease: time.Second, Entries: []string{got[0].ID}, Run: []store.Taken{{Message: m}},
+	})
+	must(t, err)
+	equal(t, "verdict", replies[0].Verdict, store.Started)
 }
 
 // 7. Jobs that cannot be restored are deleted, without a word.

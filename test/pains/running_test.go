@@ -94,7 +94,7 @@ func TestPain05NoRetries(t *testing.T) {
 	})
 }
 
-func TestPain05CrashLosesTheRun(t *testing.T) {
+func TestPain05ShutdownLosesTheRun(t *testing.T) {
 	simulate(t, func(t *testing.T, kit *carillontest.Kit) {
 		kit.Node().HandleFunc("work", lasting(10*time.Minute))
 		kit.AddJob(every(time.Hour))
