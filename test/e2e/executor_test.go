@@ -65,8 +65,8 @@ func (h heldRun) second(t *testing.T) history.Execution {
 	return e
 }
 
-// finish waits for the job's next due time, which needs the slot, and judges all.
-func (h heldRun) finish(t *testing.T, second history.Execution) {
+// finish waits for the job's next due time, which needs the slot, judges all and ends the nodes.
+func (h heldRun) finish(t *testing.T, second history.Execution) history.History {
 	t.Helper()
 	h.await(t, 15*time.Second, "the job's next run", func(e history.Execution) bool {
 		return e.JobID == "held" && e.RunID != h.first.RunID && e.Answered
@@ -89,6 +89,7 @@ func (h heldRun) finish(t *testing.T, second history.Execution) {
 	if got := history.Count(all); got.Reruns < 1 {
 		t.Error("no rerun was counted")
 	}
+	return all
 }
 
 // TestExecutorKilledMidRun kills a worker in the middle of a run: the run comes again as the next
@@ -102,8 +103,8 @@ func TestExecutorKilledMidRun(t *testing.T) {
 	second := h.second(t)
 	h.Witness.Release()
 	t.Logf("kill to the next attempt: %s", round(second.Arrived.Sub(fault.At)))
-	h.finish(t, second)
-	if got := len(h.Watch.Terms()); got != 1 {
+	all := h.finish(t, second)
+	if got := len(all.Terms); got != 1 {
 		t.Errorf("%d terms, although the leader was left alone", got)
 	}
 }
