@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"testing"
+	"testing" //nolint:depguard // a test kit is linked into tests only
 	"testing/synctest"
 	"time"
 
@@ -48,6 +48,7 @@ const (
 // and fail the test where they cannot do what they say.
 type Kit struct {
 	t      testing.TB
+	now    func() time.Time
 	server *memory.Server
 	store  *store.Store
 	alone  *carillon.Alone
@@ -71,9 +72,11 @@ func Run(t *testing.T, opts Options, f func(t *testing.T, kit *Kit)) {
 // of Run to have other things in the same bubble.
 func New(t testing.TB, opts Options) *Kit {
 	t.Helper()
-	sleepUntil(t, opts.Start)
-	k := &Kit{t: t, server: memory.New(), last: map[string]*RunRecord{}}
+	k := &Kit{t: t, now: time.Now, server: memory.New(), last: map[string]*RunRecord{}}
 	t.Cleanup(k.server.Close)
+	if !opts.Start.IsZero() {
+		k.AdvanceTo(opts.Start)
+	}
 	s, err := store.Open(t.Context(), store.Config{
 		URL: "redis://memory", Dial: k.server.Dial, Node: "kit", Create: true, HistoryLimit: limit, EventLimit: limit, Logger: opts.Logger,
 	})
@@ -102,18 +105,6 @@ func New(t testing.TB, opts Options) *Kit {
 		k.Up()
 	}
 	return k
-}
-
-func sleepUntil(t testing.TB, start time.Time) {
-	t.Helper()
-	if start.IsZero() {
-		return
-	}
-	ahead := time.Until(start)
-	if ahead < 0 {
-		t.Fatalf("carillontest: options: start %s is before %s, when the bubble began", start, time.Now().UTC())
-	}
-	time.Sleep(ahead)
 }
 
 // Node is the kit's node, to register handlers, middleware and listeners. It must not be run.
@@ -145,19 +136,21 @@ func Handle[A, R any](k *Kit, task string, fn func(ctx context.Context, args A) 
 }
 
 // Now is the time in the bubble, in UTC.
-func (k *Kit) Now() time.Time { return time.Now().UTC() }
+func (k *Kit) Now() time.Time { return k.now().UTC() }
 
 // Advance lets time pass, with all that happens in it, and returns when everything waits again. A
 // run that is due at the very end has started then.
 func (k *Kit) Advance(d time.Duration) {
-	time.Sleep(d)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	<-timer.C
 	synctest.Wait()
 }
 
 // AdvanceTo is Advance until a time, which must not be over.
 func (k *Kit) AdvanceTo(at time.Time) {
 	k.t.Helper()
-	d := time.Until(at)
+	d := at.Sub(k.now())
 	if d < 0 {
 		k.t.Fatalf("carillontest: advance to %s: it is %s already", at, k.Now())
 	}
@@ -202,9 +195,9 @@ func (k *Kit) Up() {
 // Outage is a time in which every node is down: Down, Advance, Up. It is longer than d only where
 // Down takes longer.
 func (k *Kit) Outage(d time.Duration) {
-	end := time.Now().Add(d)
+	end := k.now().Add(d)
 	k.Down()
-	k.Advance(time.Until(end))
+	k.Advance(end.Sub(k.now()))
 	k.Up()
 }
 

@@ -33,14 +33,14 @@ var endings = carillon.Mask(job.JobExecuted, job.JobError, job.JobRetrying, job.
 // record is the middleware that notes each call of a handler.
 func (k *Kit) record(_ string, next carillon.TaskFunc) carillon.TaskFunc {
 	return func(ctx context.Context, run carillon.Run) (result any, err error) {
-		r := &RunRecord{Run: run, Started: time.Now().UTC()}
+		r := &RunRecord{Run: run, Started: k.now().UTC()}
 		k.mu.Lock()
 		k.runs = append(k.runs, r)
 		k.last[run.ID] = r
 		k.mu.Unlock()
 		defer func() {
 			k.mu.Lock()
-			r.Ended, r.Err = time.Now().UTC(), err
+			r.Ended, r.Err = k.now().UTC(), err
 			k.mu.Unlock()
 		}()
 		return next(ctx, run)

@@ -18,7 +18,7 @@ type conn struct {
 	collecting bool
 
 	writing  sync.Mutex
-	w        *bufio.Writer
+	out      []byte          // not sent yet
 	channels map[string]bool // subscribed to; under the server's lock
 	pushes   chan []any      // to a subscriber
 }
@@ -28,8 +28,7 @@ const pushLimit = 10_000
 
 func newConn(s *Server, nc net.Conn) *conn {
 	return &conn{
-		server: s, nc: nc, r: bufio.NewReaderSize(nc, 16<<10), w: bufio.NewWriterSize(nc, 16<<10),
-		channels: map[string]bool{},
+		server: s, nc: nc, r: bufio.NewReaderSize(nc, 16<<10), channels: map[string]bool{},
 	}
 }
 
@@ -78,11 +77,13 @@ func (c *conn) push() {
 func (c *conn) send(reply any, flush bool) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	writeReply(c.w, reply)
+	c.out = appendReply(c.out, reply)
 	if !flush {
 		return nil
 	}
-	return c.w.Flush()
+	_, err := c.nc.Write(c.out)
+	c.out = c.out[:0]
+	return err
 }
 
 // answer carries out one command of this connection.

@@ -117,7 +117,7 @@ func (s *Server) xpending(args []string) any {
 	all := []any{}
 	for _, id := range g.ids(consumer) {
 		d := g.pending[id]
-		waited := time.Since(d.at) //nolint:forbidigo // the clock of the server
+		waited := s.now().Sub(d.at)
 		if id.compare(first) < 0 || id.compare(last) > 0 || waited < idle || int64(len(all)) == most {
 			continue
 		}
@@ -146,7 +146,7 @@ func (s *Server) xinfo(args []string) any {
 	case what == "CONSUMERS" && len(args) > 2:
 		_, g := s.groupOf(args[1], args[2])
 		for _, name := range slices.Sorted(maps.Keys(g.seen)) {
-			idle := time.Since(g.seen[name]).Milliseconds() //nolint:forbidigo // the clock of the server
+			idle := s.now().Sub(g.seen[name]).Milliseconds()
 			all = append(all, []any{"name", name, "pending", int64(len(g.ids(name))), "idle", idle, "inactive", idle})
 		}
 		return all

@@ -123,7 +123,7 @@ func (s *Server) entries(r reading) (reply any) {
 // answers an empty list where there is nothing.
 func (s *Server) deliver(r reading, key, from string) []any {
 	st, g := s.groupOf(key, r.group)
-	now := time.Now() //nolint:forbidigo // the clock of the server
+	now := s.now()
 	g.seen[r.consumer] = now
 	if from == ">" {
 		var found []any

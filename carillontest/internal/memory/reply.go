@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"bufio"
 	"fmt"
 	"strconv"
 )
@@ -27,42 +26,36 @@ const (
 	notNumber = fault("ERR value is not an integer or out of range")
 )
 
-func writeReply(w *bufio.Writer, reply any) {
-	number := func(kind byte, n int) {
-		w.WriteByte(kind)
-		w.WriteString(strconv.Itoa(n))
-		w.WriteString("\r\n")
-	}
-	line := func(kind byte, text string) {
-		w.WriteByte(kind)
-		w.WriteString(text)
-		w.WriteString("\r\n")
+// appendReply adds the wire form of a reply.
+func appendReply(b []byte, reply any) []byte {
+	line := func(kind byte, text string) []byte {
+		return append(append(append(b, kind), text...), "\r\n"...)
 	}
 	switch v := reply.(type) {
 	case nil:
-		line('$', "-1")
+		return line('$', "-1")
 	case nilList:
-		line('*', "-1")
+		return line('*', "-1")
 	case string:
-		number('$', len(v))
-		w.WriteString(v)
-		w.WriteString("\r\n")
+		b = line('$', strconv.Itoa(len(v)))
+		return append(append(b, v...), "\r\n"...)
 	case int64:
-		number(':', int(v))
+		return line(':', strconv.FormatInt(v, 10))
 	case status:
-		line('+', string(v))
+		return line('+', string(v))
 	case fault:
-		line('-', string(v))
+		return line('-', string(v))
 	case []any:
-		number('*', len(v))
+		b = line('*', strconv.Itoa(len(v)))
 		for _, part := range v {
-			writeReply(w, part)
+			b = appendReply(b, part)
 		}
 	case several:
 		for _, part := range v {
-			writeReply(w, part)
+			b = appendReply(b, part)
 		}
 	}
+	return b
 }
 
 // texts makes a reply of strings.

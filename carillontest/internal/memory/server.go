@@ -12,6 +12,7 @@ import (
 
 // Server is a Redis without a network. Make it with New. Its methods are safe for concurrent use.
 type Server struct {
+	now   func() time.Time
 	conns sync.WaitGroup
 
 	mu       sync.Mutex
@@ -28,7 +29,7 @@ type Server struct {
 // New makes an empty server. Close it when nothing uses it any more.
 func New() *Server {
 	s := &Server{
-		values: map[string]any{}, expiries: map[string]time.Time{}, scripts: map[string]*lua.FunctionProto{},
+		now: time.Now, values: map[string]any{}, expiries: map[string]time.Time{}, scripts: map[string]*lua.FunctionProto{},
 		open: map[*conn]bool{}, changed: make(chan struct{}), released: make(chan struct{}),
 	}
 	s.state = s.newState()

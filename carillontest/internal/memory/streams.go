@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // entryID is when an entry was added, and its number within that millisecond.
@@ -87,7 +86,7 @@ func (s *Server) xadd(args []string) any {
 	if !there {
 		st = newStream()
 	}
-	id := entryID{ms: uint64(millis(time.Now()))} //nolint:forbidigo // the clock of the server
+	id := entryID{ms: uint64(millis(s.now()))}
 	switch {
 	case rest[0] != "*":
 		id = parseID(rest[0], 0)
