@@ -24,7 +24,8 @@ const (
 	backfillMessages = 100
 )
 
-// Backfill runs a job once for each of its due times from from to to, both inclusive, and returns
+// Backfill runs a job once for each of its due times from from to to, both inclusive (a zero to is now),
+// and returns
 // the ids of the runs in the order of their times; none when its trigger has no time there (an
 // interval has none before its start_date, which is when it was added if none was given). It does
 // not look at what ran already.
@@ -54,6 +55,9 @@ func (c *Client) Backfill(ctx context.Context, jobID string, from, to time.Time,
 	now, err := s.Now(ctx, s.PartitionOf(jobID))
 	if err != nil {
 		return nil, err
+	}
+	if to.IsZero() {
+		to = time.UnixMilli(now)
 	}
 	if to.UnixMilli() > now {
 		return nil, fmt.Errorf("carillon: backfill job %q: to: %s lies ahead; a backfill is for times that have passed", jobID, job.FormatTime(to))

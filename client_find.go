@@ -83,15 +83,6 @@ func (r RunInfo) MarshalJSON() ([]byte, error) {
 	return json.Marshal(w)
 }
 
-// ClientOf makes a client of stores that are open. They stay the caller's to close.
-func ClientOf(stores ...*store.Store) *Client {
-	c := &Client{stores: map[string]*store.Store{}}
-	for _, s := range stores {
-		c.stores[s.Name()] = s
-	}
-	return c
-}
-
 // OfJob says whose run a GetRun is for, so that it is found in that job's history.
 func OfJob(id string) CallOption { return func(c *call) { c.ofJob = id } }
 

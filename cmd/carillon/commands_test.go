@@ -330,7 +330,11 @@ func TestSecondSignalCancelsRuns(t *testing.T) {
 	started := env.start(t, "events", "--follow", "--kind", "job_started")
 	env.must(t, nil, "enqueue", "shell", "--args", `{"argv":["sleep","600"]}`)
 	started.await(t, patient, "@shell")
-	var runs []runningRun
+	var runs []struct {
+		RunID         string `json:"run_id"`
+		JobID         string `json:"job_id"`
+		ScheduledTime string `json:"scheduled_time"`
+	}
 	env.must(t, &runs, "run", "list")
 	if len(runs) != 1 || runs[0].JobID != "@shell" || runs[0].RunID == "" || runs[0].ScheduledTime == "" {
 		t.Errorf("run list: %+v", runs)

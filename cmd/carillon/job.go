@@ -17,7 +17,7 @@ func (a *app) jobCommand() *cobra.Command {
 		a.jobAddCommand(), a.jobApplyCommand(), a.jobGetCommand(), a.jobListCommand(),
 		a.jobChangeCommand("pause", "Stop a job's times until it is resumed"),
 		a.jobChangeCommand("resume", "Let a paused job's times go on, counted from now"),
-		a.jobModifyCommand(), a.jobRemoveCommand(), a.jobTriggerCommand(), a.jobHistoryCommand(),
+		a.jobModifyCommand(), a.jobRemoveCommand(), a.jobTriggerCommand(), a.jobBackfillCommand(), a.jobHistoryCommand(),
 	)
 }
 

@@ -1,152 +1,128 @@
 package main
 
 import (
-	"encoding/json"
+	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/carillon-project/carillon"
-	"github.com/carillon-project/carillon/job"
-	"github.com/carillon-project/carillon/store"
 )
 
-func (a *app) enqueueCommand() *cobra.Command {
-	var args, executor, key, timeout string
-	var retry int
+func (a *app) runCommand() *cobra.Command {
+	return group("run", "Look at runs, follow, cancel and retry them", groupJobs,
+		a.runListCommand(), a.runGetCommand(), a.runLogsCommand(), a.runCancelCommand(), a.runRetryCommand())
+}
+
+// runPlaces are the states that run list knows, by their flags.
+var runPlaces = []struct {
+	flag  string
+	state carillon.RunState
+	help  string
+}{
+	{"running", carillon.RunRunning, "those that nodes have now (the default)"},
+	{"queued", carillon.RunQueued, "those that wait for an executor to take them up"},
+	{"delayed", carillon.RunDelayed, "those that wait for a time: enqueued for later, or in backoff"},
+	{"waiting", carillon.RunWaiting, "those in line for a slot of their job"},
+	{"dead", carillon.RunEnded, "those that failed for good and were not retried"},
+}
+
+func (a *app) runListCommand() *cobra.Command {
+	limit := 0
+	chosen := make([]bool, len(runPlaces))
 	c := &cobra.Command{
-		Use: "enqueue TASK [--args JSON]", Short: "Run a task once, as soon as there is room", GroupID: groupJobs,
-		Args: takes("TASK"), Example: "  carillon enqueue log --args '{\"message\":\"now\"}'",
+		Use: "list", Short: "List the runs that nodes have now, or others", Args: takes(),
+		Long: "Lists the runs in one state. Of each stream and line up to 100,000 are looked\n" +
+			"through; of dead runs each partition keeps the latest 1,000.",
+		Example: "  carillon run list\n  carillon run list --dead --limit 20 -o json",
 	}
-	c.Flags().StringVar(&args, "args", "", "arguments of the task, `JSON`")
-	c.Flags().StringVar(&executor, "executor", job.DefaultName, "`NAME` of the executor")
-	c.Flags().StringVar(&key, "idempotency-key", "", "a second call with the same `KEY` within 24 hours gets the run of the first")
-	c.Flags().IntVar(&retry, "retry", 1, "attempts in all when it fails")
-	c.Flags().StringVar(&timeout, "timeout", "", "longest `DURATION` of the run")
-	c.RunE = func(cmd *cobra.Command, names []string) error {
-		options := []carillon.CallOption{carillon.OnExecutor(executor), carillon.WithRetry(carillon.Retry{MaxAttempts: retry})}
-		if key != "" {
-			options = append(options, carillon.IdempotencyKey(key))
+	var names []string
+	for i, p := range runPlaces {
+		c.Flags().BoolVar(&chosen[i], p.flag, false, p.help)
+		names = append(names, p.flag)
+	}
+	c.Flags().IntVar(&limit, "limit", 1000, "at most so many per store")
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if limit < 1 {
+			return usagef("--limit: %d must be positive", limit)
 		}
-		if err := checkRun(names[0], executor, args, retry); err != nil {
-			return usage(err)
+		first := slices.Index(chosen, true)
+		if first >= 0 && slices.Contains(chosen[first+1:], true) {
+			return usagef("run list: give one of --%s", strings.Join(names, ", --"))
 		}
-		if timeout != "" {
-			d, err := job.ParseDuration(timeout)
-			if err != nil {
-				return usagef("--timeout: %w", err)
-			}
-			options = append(options, carillon.WithTimeout(carillon.Duration(d)))
-		}
-		raw := json.RawMessage("null")
-		if args != "" {
-			raw = json.RawMessage(args)
-		}
+		place := runPlaces[max(0, first)]
 		return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-			id, err := c.Enqueue(cmd.Context(), names[0], raw, append(options, in...)...)
+			runs, err := runsOf(cmd.Context(), c, place.state, limit, in)
 			if err != nil {
 				return err
 			}
-			return a.answerRun(id)
+			return a.answer(runs, func(w io.Writer) { writeRuns(w, place.flag, runs) })
 		})
 	}
 	return c
 }
 
-// checkRun refuses what no run could have.
-func checkRun(task, executor, args string, retry int) error {
-	if err := job.ValidID("task", task); err != nil {
-		return err
-	}
-	if err := job.ValidID("--executor", executor); err != nil {
-		return err
-	}
-	if args != "" && !json.Valid([]byte(args)) {
-		return fmt.Errorf("--args: %s is not JSON", cut(args, 40))
-	}
-	if retry < 1 || retry > 1000 {
-		return fmt.Errorf("--retry: %d is not between 1 and 1000", retry)
-	}
-	return nil
-}
-
-func (a *app) runCommand() *cobra.Command {
-	list := &cobra.Command{
-		Use: "list", Short: "List the runs that nodes have now, oldest first", Args: takes(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.listRuns(cmd) },
-	}
-	cancel := &cobra.Command{
-		Use: "cancel RUN", Short: "Ask the node that has a run to end it", Args: takes("RUN"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-				if err := c.CancelRun(cmd.Context(), args[0], in...); err != nil {
-					return err
-				}
-				return a.answer(map[string]string{"run_id": args[0], "status": "cancelling"},
-					func(w io.Writer) { fmt.Fprintf(w, "cancelling %s\n", args[0]) })
-			})
-		},
-	}
-	return group("run", "Look at runs, and cancel them", groupJobs, list, cancel)
-}
-
-// runningRun is a run that a node has now, as run list prints it.
-type runningRun struct {
-	RunID         string `json:"run_id"`
-	Store         string `json:"store"`
-	JobID         string `json:"job_id"`
-	Task          string `json:"task"`
-	Executor      string `json:"executor"`
-	ScheduledTime string `json:"scheduled_time"`
-	Attempt       int    `json:"attempt"`
-	Node          string `json:"node"`
-	Started       string `json:"started"`
-	Cancelled     bool   `json:"cancelled,omitempty"`
-}
-
-func (a *app) listRuns(cmd *cobra.Command) error {
-	stores, err := a.openStores(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer closeAll(stores)
-	runs := []runningRun{}
-	for _, s := range stores {
-		for p := range s.Partitions() {
-			got, err := s.Running(cmd.Context(), p)
-			if err != nil {
-				return err
-			}
-			for _, r := range got {
-				runs = append(runs, runningOf(s.Name(), r))
-			}
+// runsOf lists the runs of the selected store, or of all stores: those that run by their start.
+func runsOf(ctx context.Context, c *carillon.Client, state carillon.RunState, limit int, in []carillon.CallOption) ([]carillon.RunInfo, error) {
+	where := [][]carillon.CallOption{in}
+	if len(in) == 0 {
+		where = nil
+		for _, name := range c.Stores() {
+			where = append(where, []carillon.CallOption{carillon.InStore(name)})
 		}
 	}
-	slices.SortFunc(runs, func(a, b runningRun) int { return strings.Compare(a.Started+a.RunID, b.Started+b.RunID) })
-	return a.answer(runs, func(w io.Writer) {
-		if len(runs) == 0 {
-			fmt.Fprintln(w, "nothing runs")
-			return
+	all := []carillon.RunInfo{}
+	for _, in := range where {
+		list := func() ([]carillon.RunInfo, error) { return c.Runs(ctx, state, limit, in...) }
+		if state == carillon.RunEnded {
+			list = func() ([]carillon.RunInfo, error) { return c.DeadRuns(ctx, limit, in...) }
 		}
-		rows := make([][]string, len(runs))
-		for i, r := range runs {
-			rows[i] = []string{r.RunID, r.Started[11:19], r.Node, r.JobID}
+		runs, err := list()
+		if err != nil {
+			return nil, err
 		}
-		writeTable(w, []string{"RUN", "STARTED", "NODE", "JOB"}, []int{36, 8, 12, columns}, rows)
-	})
+		all = append(all, runs...)
+	}
+	if state == carillon.RunRunning {
+		slices.SortStableFunc(all, func(a, b carillon.RunInfo) int {
+			return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.RunID, b.RunID))
+		})
+	}
+	return all, nil
 }
 
-func runningOf(name string, r store.RunningRun) runningRun {
-	out := runningRun{
-		Store: name, JobID: r.JobID, Task: r.Task, Executor: r.Executor, Attempt: r.Attempt, Node: r.Node,
-		Started: job.FormatTime(time.UnixMilli(r.Started)), Cancelled: r.Cancelled,
+func writeRuns(w io.Writer, what string, runs []carillon.RunInfo) {
+	if len(runs) == 0 {
+		fmt.Fprintf(w, "no runs are %s\n", what)
+		return
 	}
-	if len(r.Runs) > 0 {
-		out.RunID, out.ScheduledTime = r.Runs[0].ID, job.FormatTime(time.UnixMilli(r.Runs[0].Scheduled))
+	titles := map[string][]string{
+		"running": {"RUN", "STARTED", "NODE", "JOB"}, "queued": {"RUN", "SCHEDULED", "JOB"}, "delayed": {"RUN", "DUE", "JOB"},
+		"waiting": {"RUN", "SCHEDULED", "JOB"}, "dead": {"RUN", "SCHEDULED", "JOB AND ERROR"},
+	}[what]
+	rows := make([][]string, len(runs))
+	for i, r := range runs {
+		switch {
+		case what == "running" && r.Follows != "":
+			rows[i] = []string{r.RunID, "follows", "", r.JobID}
+		case what == "running":
+			rows[i] = []string{r.RunID, r.Started.Format("15:04:05"), r.Node, r.JobID}
+		case what == "delayed":
+			rows[i] = []string{r.RunID, r.Due.Format("01-02 15:04:05"), r.JobID}
+		default:
+			rows[i] = []string{r.RunID, r.ScheduledTime.Format("01-02 15:04:05"), r.JobID}
+		}
+		if what == "dead" && r.Row != nil {
+			rows[i][2] += ": " + cmp.Or(r.Row.Error, r.Row.Cause)
+		}
 	}
-	return out
+	limits := []int{36, 14, columns}
+	if what == "running" {
+		limits = []int{36, 8, 12, columns}
+	}
+	writeTable(w, titles, limits, rows)
 }
