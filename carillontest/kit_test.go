@@ -86,7 +86,7 @@ func TestRetriesWithBackoff(t *testing.T) {
 		})
 		kit.AddJob(every(func(j *carillon.Job) {
 			j.Task = "fragile"
-			j.Retry = carillon.Retry{MaxAttempts: 5, Backoff: job.Backoff{Initial: carillon.Duration(10 * time.Second), Jitter: &none}}
+			j.Retry = carillon.Retry{MaxAttempts: 4, Backoff: job.Backoff{Initial: carillon.Duration(10 * time.Second), Jitter: &none}}
 		}))
 		kit.Advance(15 * time.Minute)
 		var got []string
