@@ -75,12 +75,15 @@ func (l *Listener) Close() error {
 func (l *Listener) Serve(ctx context.Context, identity func() Identity) error {
 	l.mux.Handle("GET "+livenessPath, l.liveness(identity))
 	server := &http.Server{Handler: l.mux, ReadHeaderTimeout: readHeaderTimeout}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l.net) }()
-	var err error
+	var err, served error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		served = server.Serve(l.net)
+	}()
 	select {
-	case err = <-ended:
-		err = fmt.Errorf("cluster: serve: %w", err)
+	case <-ended:
+		err = fmt.Errorf("cluster: serve: %w", served)
 	case <-ctx.Done():
 	}
 	l.cut()
@@ -89,9 +92,7 @@ func (l *Listener) Serve(ctx context.Context, identity func() Identity) error {
 	if server.Shutdown(drain) != nil {
 		_ = server.Close() // cuts what did not finish in time
 	}
-	if err == nil {
-		_ = <-ended // it says only that the server was shut down
-	}
+	<-ended
 	l.cut() // handshakes that were under way
 	l.serves.Wait()
 	return err
