@@ -62,6 +62,28 @@ var lostReplies = []lostReply{
 			return err
 		}
 	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
+	{"cancel before the start", func(r *rig) func() error {
+		m := adHoc("run")
+		_, err := r.s.Submit(r.ctx, 0, store.Submission{Op: "op", Answer: "run", At: r.now() + 60_000, Messages: []store.Message{m}})
+		r.must(err)
+		return func() error { return r.s.Cancel(r.ctx, "run") }
+	}, func(r *rig) {
+		equal(r, "events", r.kinds("run"), []job.EventKind{job.JobSubmitted, job.JobCancelled})
+		equal(r, "history", r.outcomes("@t"), []string{"run cancelled"})
+	}},
+	{"retry", func(r *rig) func() error {
+		e, d := died(r)
+		return func() error { return r.s.Retry(r.ctx, "op", d, message(e, r.now(), "again")) }
+	}, func(r *rig) { equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1) }},
+	{"backfill", func(r *rig) func() error {
+		e := r.add("j")
+		return func() error {
+			return r.s.Backfill(r.ctx, e, "backfill", time.Hour, []store.Message{message(e, 1, "a", "b")})
+		}
+	}, func(r *rig) { equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1) }},
+	{"lines", func(r *rig) func() error {
+		return func() error { return r.s.Keep(r.ctx, []store.Line{line("a", 1, 1), line("a", 1, 2)}) }
+	}, func(r *rig) { equal(r, "lines", r.raw.number("XLEN", r.key("log:a")), 2) }},
 	{"pause", func(r *rig) func() error {
 		return func() error { return r.s.Pause(r.ctx, true, "") }
 	}, func(r *rig) { equal(r, "events", r.events()[1:][0].Kind, job.SchedulerPaused) }},
