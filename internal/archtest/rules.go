@@ -15,11 +15,11 @@ const MaxLines = 500
 var ranks = map[string]int{
 	"internal": 0, "job": 1, "trigger": 1, "store": 2,
 	"scheduler": 3, "executor": 3, "cluster": 3,
-	".": 4, "api": 5, "web": 5, "cmd": 6,
+	".": 4, "api": 5, "web": 5, "carillontest": 5, "cmd": 6,
 }
 
 // public are the top directories that users of the library download and link.
-var public = []string{".", "job", "trigger", "store", "scheduler", "executor", "cluster"}
+var public = []string{".", "job", "trigger", "store", "scheduler", "executor", "cluster", "carillontest"}
 
 // heavy are packages that no public package nor its tests may reach: they would enter the
 // dependencies of everybody who embeds a node. A leading slash stands for the module.
