@@ -234,8 +234,8 @@ func reschedule(e *store.Entry, now time.Time) error {
 var errUnchanged = errors.New("unchanged")
 
 // change reads a job, lets f make the new one, and stores it if nothing happened in between;
-// otherwise it starts over.
-func (c *Client) change(ctx context.Context, s *store.Store, id string, kind job.EventKind, cause string, f func(store.Entry) (store.Entry, error)) (Job, error) {
+// otherwise it starts over. Rows of skipped that f gave a count are kept in the same step.
+func (c *Client) change(ctx context.Context, s *store.Store, id string, kind job.EventKind, cause string, f func(store.Entry) (store.Entry, error), skipped ...*Row) (Job, error) {
 	op := uuid.NewString()
 	for round := range casRounds {
 		old, err := s.Get(ctx, id)
@@ -249,7 +249,7 @@ func (c *Client) change(ctx context.Context, s *store.Store, id string, kind job
 		if err != nil {
 			return Job{}, fmt.Errorf("carillon: change job %q: %w", id, err)
 		}
-		err = s.Update(ctx, fmt.Sprintf("%s:%d", op, round), old, updated, kind, cause)
+		err = s.Update(ctx, fmt.Sprintf("%s:%d", op, round), old, updated, kind, cause, counted(skipped)...)
 		if err == nil {
 			return updated.Document(), nil
 		}
@@ -306,37 +306,4 @@ func (c *Client) RescheduleJob(ctx context.Context, id string, trigger json.RawM
 		j.Trigger = trigger
 		return nil
 	}, opts...)
-}
-
-// PauseJob stops a job's times until ResumeJob; the times between are not made up for.
-func (c *Client) PauseJob(ctx context.Context, id string, opts ...CallOption) (Job, error) {
-	o := callOf(opts)
-	s, err := c.store(o.store)
-	if err != nil {
-		return Job{}, err
-	}
-	return c.change(ctx, s, id, job.JobPaused, o.reason, func(e store.Entry) (store.Entry, error) {
-		e.State, e.Reason, e.RunTime = store.Paused, o.reason, 0
-		return e, nil
-	})
-}
-
-// ResumeJob lets a paused or parked job's times go on, counted from now. A job that is neither
-// stays as it is.
-func (c *Client) ResumeJob(ctx context.Context, id string, opts ...CallOption) (Job, error) {
-	s, err := c.store(callOf(opts).store)
-	if err != nil {
-		return Job{}, err
-	}
-	now, err := s.Now(ctx, 0)
-	if err != nil {
-		return Job{}, err
-	}
-	return c.change(ctx, s, id, job.JobResumed, "", func(e store.Entry) (store.Entry, error) {
-		if e.State == store.Active {
-			return e, errUnchanged
-		}
-		e.State, e.Reason = store.Active, ""
-		return e, schedule(&e, time.UnixMilli(now))
-	})
 }

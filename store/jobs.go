@@ -34,8 +34,8 @@ func (s *Store) Add(ctx context.Context, op string, e Entry) error {
 
 // Update replaces old by updated if nothing, not even a dispatch, happened to the job since old
 // was read; otherwise it returns ErrChanged, and the caller reads again. kind and cause make the
-// event.
-func (s *Store) Update(ctx context.Context, op string, old, updated Entry, kind job.EventKind, cause string) error {
+// event; rows go into the job's history in the same step.
+func (s *Store) Update(ctx context.Context, op string, old, updated Entry, kind job.EventKind, cause string, rows ...job.Row) error {
 	id := old.Job.ID
 	updated.Version = old.Version + 1
 	value, err := updated.encode()
@@ -45,7 +45,10 @@ func (s *Store) Update(ctx context.Context, op string, old, updated Entry, kind 
 	k := s.partitions[s.PartitionOf(id)]
 	args := append(s.env(), int(opLife.Seconds()), k.wake(), id, old.Header.Encode(), value,
 		timeOrEmpty(updated.RunTime), string(kind), clean(cause))
-	reply, err := s.run(ctx, updateScript, []string{k.events(), k.jobs(), k.runTimes(), k.op(op)}, args...)
+	for _, r := range rows {
+		args = append(args, HistoryRow(r))
+	}
+	reply, err := s.run(ctx, updateScript, []string{k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id)}, args...)
 	if err != nil {
 		return err
 	}

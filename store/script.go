@@ -78,7 +78,7 @@ func luaFile(name string) string {
 var (
 	initScript       = newScript("init", alone, 1, 0)
 	addScript        = newScript("add", lib, 5, 0)
-	updateScript     = newScript("update", lib, 4, 0)
+	updateScript     = newScript("update", lib, 5, 0)
 	removeScript     = newScript("remove", lib, 9, 0)
 	enqueueScript    = newScript("enqueue", lib, 6, 0)
 	withdrawScript   = newScript("withdraw", lib, 7, 0)

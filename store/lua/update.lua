@@ -1,8 +1,8 @@
 -- update: replace a stored job if nothing happened to it since it was read.
--- KEYS[3] run_times (zset)  KEYS[4] op (string)
+-- KEYS[3] run_times (zset)  KEYS[4] op (string)  KEYS[5] history (list)
 -- ARGV[5] op life, s  ARGV[6] wake channel  ARGV[7] id  ARGV[8] header that was read
 -- ARGV[9] header and record  ARGV[10] next run time, Unix ms, or '' for none
--- ARGV[11] event kind  ARGV[12] cause
+-- ARGV[11] event kind  ARGV[12] cause  ARGV[13..] history rows
 -- Returns UPDATED | CHANGED | MISSING; a repeated op gets the answer of the first.
 local answer = redis.call('GET', KEYS[4])
 if answer then return answer end
@@ -15,6 +15,7 @@ if ARGV[10] == '' then
 else
   redis.call('ZADD', KEYS[3], ARGV[10], ARGV[7])
 end
+for i = 13, #ARGV do push(KEYS[5], ARGV[7], ARGV[i]) end
 event(ARGV[11], ARGV[7], '', '', '', node, '', ARGV[12])
 publish()
 redis.call('SET', KEYS[4], 'UPDATED', 'EX', ARGV[5])

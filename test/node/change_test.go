@@ -315,3 +315,28 @@ func TestJobsAreListedByNextRunTime(t *testing.T) {
 		t.Errorf("order is %s, want abc0", got)
 	}
 }
+
+// TestPausedTimesAreRecorded: what a pause drops is one row with its count and cause.
+func TestPausedTimesAreRecorded(t *testing.T) {
+	t.Parallel()
+	n := liftNew(t, clusterOf(t), "a")
+	j := carillon.Job{ID: "resting", Task: "act", Trigger: carillon.Every(100 * time.Millisecond), Args: act(t, func(context.Context, carillon.Run) (any, error) { return nil, nil })}
+	must(n.AddJob(t.Context(), j))(t)
+	must(n.PauseJob(t.Context(), "resting", carillon.Because("holiday")))(t)
+	before := len(must(n.History(t.Context(), "resting", 100))(t))
+	time.Sleep(time.Second)
+	must(n.ResumeJob(t.Context(), "resting"))(t)
+	must(n.PauseJob(t.Context(), "resting"))(t) // nothing more fires while we look
+	skipped := 0
+	for _, r := range must(n.History(t.Context(), "resting", 100))(t) {
+		if r.Outcome == job.Missed && r.Cause == "paused: holiday" {
+			skipped += r.Count
+			if r.Until.Sub(r.ScheduledTime) != time.Duration(r.Count-1)*100*time.Millisecond {
+				t.Errorf("row %+v does not count its stretch", r)
+			}
+		}
+	}
+	if skipped < 9 || skipped > 40 {
+		t.Errorf("%d times are recorded as skipped by the pause (%d rows before), want about 10", skipped, before)
+	}
+}
