@@ -15,6 +15,7 @@ var adhocTests = []conformance{
 	{"cancel: a run that was fetched does not start any more", cancelFetched},
 	{"cancel: what shares an entry or a message stays", cancelShared},
 	{"cancel: a run in line, the line goes on", cancelInLine},
+	{"cancel: once, also when its reply is lost", cancelUnheard},
 	{"retry: a dead run once, as a new one", retryDead},
 	{"retry: not of a removed job", retryRemoved},
 	{"backfill: each run once, however it is sent", backfillOnce},
@@ -99,6 +100,20 @@ func cancelInLine(t *testing.T, open Open) {
 	r.must(r.s.Cancel(r.ctx, "b"))
 	equal(r, "lines", r.raw.number("EXISTS", r.key("waiting"), r.key("waiting:j"), r.key("waiting_runs:j")), 0)
 	equal(r, "history", r.outcomes("j"), []string{"a cancelled", m.Runs[0].ID + " executed", "b cancelled"})
+}
+
+func cancelUnheard(t *testing.T, open Open) {
+	var p *proxy
+	r := newRig(t, open, lossy(t, &p))
+	for _, id := range []string{"a", "b"} {
+		_, err := r.s.Submit(r.ctx, 0, store.Submission{Op: id, Answer: id, At: r.now() + 60_000, Messages: []store.Message{adHoc(id)}})
+		r.must(err)
+	}
+	r.must(r.s.Cancel(r.ctx, "a"))                      // the server knows the scripts now
+	p.before(func() { p.before(func() { p.lose(1) }) }) // after the one for runs that nodes have
+	r.must(r.s.Cancel(r.ctx, "b"))
+	equal(r, "replies still to be lost", p.left(), 0)
+	equal(r, "history", r.outcomes("@t"), []string{"a cancelled", "b cancelled"})
 }
 
 // died is a run of job j that failed for good.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -218,6 +219,10 @@ func wakesTell(t *testing.T, open Open) {
 	changed.RunTime = 23456
 	r.must(r.s.Update(r.ctx, "op2", e, changed, job.JobModified, ""))
 	equal(r, "update", hear(), "23456")
+	later := r.now() + 60_000
+	_, err := r.s.Submit(r.ctx, 0, store.Submission{Op: "op3", Answer: "a", At: later, Messages: []store.Message{adHoc("a")}})
+	r.must(err)
+	equal(r, "enqueue for later", hear(), strconv.FormatInt(later, 10))
 	r.must(r.s.Pause(r.ctx, true, ""))
 	equal(r, "pause", hear(), "")
 	r.raw.do("DEL", r.key("paused"))
