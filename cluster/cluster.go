@@ -32,6 +32,7 @@ type Cluster struct {
 	etcd, redis condition
 	roster      roster
 	term        atomic.Int64
+	guarded     atomic.Pointer[Leader]
 	ran         atomic.Bool
 
 	joined     chan struct{}
@@ -78,6 +79,7 @@ func (c *Cluster) Run(ctx context.Context, lead Lead) error {
 	following, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { c.follow(following) })
+	wg.Go(func() { c.vigil(following) })
 	defer wg.Wait()
 	defer stop()
 	for {

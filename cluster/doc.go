@@ -51,8 +51,10 @@
 // another boot, proves that the process is gone; a first dial that fails proves nothing. For the
 // proof to hold a process must end its Listener last, when nothing of it runs any more.
 //
-// The fast takeover builds on that and has its place here: each follower will hold one [Liveness]
-// to the leader, armed once the handshake has named the leader's node and term, and delete the
-// election key of that term, as [StepDown] does, when the process is proven gone. Until then a dead
-// leader is replaced when its lease ends.
+// The fast takeover builds on that: each follower holds one [Liveness] to the leader, armed once the
+// handshake has named the leader's node, boot and term. When it ends and one redial is refused, or
+// answered by another boot, the follower deletes the election key of that term, as [StepDown] does;
+// never the lease, for the node may live after all. That is tried once per term. It needs no trust in
+// the network: a wrong proof costs an election, and the fence keeps the old leader harmless. A leader
+// that hangs, or is cut off, is replaced when its lease ends.
 package cluster

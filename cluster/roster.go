@@ -17,6 +17,41 @@ type roster struct {
 	mu         sync.Mutex
 	nodes      map[string]Member // by key
 	candidates map[string]Leader // by key
+	turned     chan struct{}     // closed when the leader or its boot has changed; nil until asked for
+}
+
+// changed returns a channel that closes when the leader or its boot is no longer what holder says
+// after this call.
+func (r *roster) changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.turned == nil {
+		r.turned = make(chan struct{})
+	}
+	return r.turned
+}
+
+// turn closes what changed returned.
+func (r *roster) turn() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.turned != nil {
+		close(r.turned)
+		r.turned = nil
+	}
+}
+
+// holder returns who leads and its entry among the members; the entry is zero when there is none.
+func (r *roster) holder() (Leader, Member) {
+	l := r.leader()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.nodes {
+		if m.Name == l.Name {
+			return l, m
+		}
+	}
+	return l, Member{}
 }
 
 // reset replaces everything by what a read of the whole cluster gave.
@@ -126,6 +161,9 @@ type announcement struct {
 
 func (c *Cluster) announce(told *announcement) {
 	leader, members := c.roster.leader(), c.roster.members()
+	if !told.begun || leader != told.leader || bootOf(leader.Name, members) != bootOf(leader.Name, told.members) {
+		c.roster.turn()
+	}
 	if !told.begun || leader != told.leader {
 		c.cfg.OnLeader(leader)
 	}
@@ -133,6 +171,15 @@ func (c *Cluster) announce(told *announcement) {
 		c.cfg.OnMembers(slices.Clone(members))
 	}
 	*told = announcement{begun: true, leader: leader, members: members}
+}
+
+func bootOf(name string, members []Member) string {
+	for _, m := range members {
+		if m.Name == name {
+			return m.Boot
+		}
+	}
+	return ""
 }
 
 // sameProcess reports whether a and b are the same boot of the same node. What a process tells

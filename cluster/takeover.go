@@ -1,0 +1,125 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+)
+
+const (
+	// armEvery is how often a leader is asked again that has not said yet that it leads, or that could
+	// not be reached: what cannot be reached proves nothing.
+	armEvery = 200 * time.Millisecond
+	// redialTimeout bounds the one redial that decides whether a process is gone.
+	redialTimeout = time.Second
+)
+
+// Guarding returns the leader whose process this node holds an open connection to, so that it will
+// know at once when that is gone; false when there is none, or the leader is this node itself.
+func (c *Cluster) Guarding() (Leader, bool) {
+	if l := c.guarded.Load(); l != nil {
+		return *l, true
+	}
+	return Leader{}, false
+}
+
+// vigil holds an open connection to whoever leads, and frees the office of a leader whose process
+// is proven gone, once per term, until ctx ends.
+func (c *Cluster) vigil(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed := c.roster.changed()
+		leader, holder := c.roster.holder()
+		if leader.Name == c.cfg.Member.Name || holder.Address == "" {
+			leader = Leader{}
+		}
+		if leader != (Leader{}) && c.outlives(ctx, leader, holder, changed) {
+			c.takeOver(ctx, leader)
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		}
+	}
+}
+
+// outlives keeps one connection to the process that leads, and reports true when that process is
+// proven gone: an established connection, on which it had said its name, boot and term, ended, and
+// one redial was refused or answered by another boot. It reports false when ctx ended or the roster
+// changed before.
+func (c *Cluster) outlives(ctx context.Context, leader Leader, holder Member, changed <-chan struct{}) bool {
+	for {
+		conn := c.arm(ctx, leader, holder, changed)
+		if conn == nil {
+			return false
+		}
+		c.guarded.Store(&leader)
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-conn.Done():
+			c.guarded.Store(nil)
+			if provenGone(ctx, holder) {
+				return true
+			}
+			continue
+		}
+		c.guarded.Store(nil)
+		_ = conn.Close() // nothing is to be learned from it any more
+		return false
+	}
+}
+
+// arm dials until the peer has said that it is the holder and leads in that term; nil when ctx ended
+// or the roster changed before.
+func (c *Cluster) arm(ctx context.Context, leader Leader, holder Member, changed <-chan struct{}) *Liveness {
+	want := Identity{Node: leader.Name, Boot: holder.Boot, Term: leader.Term}
+	for {
+		dialing, cancel := context.WithTimeout(ctx, redialTimeout)
+		conn, err := DialLiveness(dialing, holder.Address)
+		cancel()
+		if err == nil && conn.Identity() == want {
+			return conn
+		}
+		if err == nil {
+			_ = conn.Close() // not the one, or not in office yet
+		}
+		timer := time.NewTimer(armEvery)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-changed:
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
+
+// provenGone redials once. A refusal, or another boot that answers, proves that the process is gone;
+// silence and strangers prove nothing.
+func provenGone(ctx context.Context, holder Member) bool {
+	dialing, cancel := context.WithTimeout(ctx, redialTimeout)
+	defer cancel()
+	conn, err := DialLiveness(dialing, holder.Address)
+	if err != nil {
+		return errors.Is(err, syscall.ECONNREFUSED)
+	}
+	defer func() { _ = conn.Close() }()
+	return conn.Identity().Boot != holder.Boot
+}
+
+// takeOver deletes the election key of a term whose holder is gone; never the lease, for the node
+// may live after all, and then the fence keeps what it does harmless. Of several followers that
+// try, one deletes and the others find the term over.
+func (c *Cluster) takeOver(ctx context.Context, leader Leader) {
+	err := StepDown(ctx, c.cfg.Client, c.cfg.Cluster, leader.Term)
+	if err == nil {
+		c.log.Warn("leader's process is gone, its office is freed", "leader", leader.Name, "term", leader.Term)
+		return
+	}
+	if ctx.Err() == nil && !errors.Is(err, ErrNotInOffice) {
+		c.log.Warn("leader's process is gone, its office was not freed; its lease will end", "leader", leader.Name, "term", leader.Term, "error", err)
+	}
+}
