@@ -8,9 +8,11 @@ import (
 )
 
 const (
-	// armEvery is how often a leader is asked again that has not said yet that it leads, or that could
-	// not be reached: what cannot be reached proves nothing.
+	// armSoon and armEvery are how often a leader is asked again that has not said yet that it leads,
+	// or that could not be reached (which proves nothing): soon after it came into office, and later.
+	armSoon  = 10 * time.Millisecond
 	armEvery = 200 * time.Millisecond
+	soon     = 100 // tries
 	// redialTimeout bounds the one redial that decides whether a process is gone.
 	redialTimeout = time.Second
 )
@@ -74,7 +76,7 @@ func (c *Cluster) outlives(ctx context.Context, leader Leader, holder Member, ch
 // or the roster changed before.
 func (c *Cluster) arm(ctx context.Context, leader Leader, holder Member, changed <-chan struct{}) *Liveness {
 	want := Identity{Node: leader.Name, Boot: holder.Boot, Term: leader.Term}
-	for {
+	for try := 0; ; try++ {
 		dialing, cancel := context.WithTimeout(ctx, redialTimeout)
 		conn, err := DialLiveness(dialing, holder.Address)
 		cancel()
@@ -84,7 +86,11 @@ func (c *Cluster) arm(ctx context.Context, leader Leader, holder Member, changed
 		if err == nil {
 			_ = conn.Close() // not the one, or not in office yet
 		}
-		timer := time.NewTimer(armEvery)
+		again := armEvery
+		if try < soon {
+			again = armSoon
+		}
+		timer := time.NewTimer(again)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
