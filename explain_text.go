@@ -1,0 +1,279 @@
+package carillon
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
+)
+
+func stamp(t time.Time) string { return job.FormatTime(t) }
+
+// span is a length of time, rounded to milliseconds, or to seconds when it is long.
+func span(d time.Duration) string {
+	if d >= time.Minute {
+		return d.Round(time.Second).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+// because is the reason of a pause, in parentheses, or nothing.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
+}
+
+func rowSentences(rows []Row) []string {
+	var sentences []string
+	for _, r := range rows {
+		sentences = append(sentences, rowSentence(r))
+	}
+	return sentences
+}
+
+// rowSentence says what a history row says.
+func rowSentence(r Row) string {
+	cause := ""
+	if r.Cause != "" {
+		cause = ": " + r.Cause
+	}
+	if r.Count > 1 {
+		cause += fmt.Sprintf(" (one of %d times from %s to %s)", r.Count, stamp(r.ScheduledTime), stamp(r.Until))
+	}
+	switch r.Outcome {
+	case job.Executed:
+		return fmt.Sprintf("It ran%s, and took %s. Run %s.", startOf(r), span(r.Finished.Sub(r.Started)), r.RunID)
+	case job.Failed:
+		return fmt.Sprintf("It ran%s, and failed: %s. Run %s.", startOf(r), failure(r), r.RunID)
+	case job.TimedOut:
+		return fmt.Sprintf("It ran%s, and was ended after %s by its timeout. Run %s.", startOf(r), span(r.Finished.Sub(r.Started)), r.RunID)
+	case job.Lost:
+		return fmt.Sprintf("It started%s, and was lost%s. Run %s.", startOf(r), cause, r.RunID)
+	case job.Cancelled:
+		if r.Started.IsZero() {
+			return "It was cancelled before it started" + cause + "."
+		}
+		return fmt.Sprintf("It ran%s, and was cancelled%s. Run %s.", startOf(r), cause, r.RunID)
+	case job.Missed:
+		if strings.HasPrefix(r.Cause, "paused") {
+			return "It did not run because the job was paused, and times of a pause are not made up for" + cause + "."
+		}
+		if strings.Contains(r.Cause, "grace") {
+			return "It did not run because it was too late for its misfire_grace_time" + cause + "."
+		}
+		return "It did not run, and was recorded as missed" + cause + "."
+	case job.MaxInstances:
+		return "It did not run because every slot that max_instances allows was taken" + cause + "."
+	case job.Coalesced:
+		return "It did not run by itself: several times were due at once, and coalesce picked another of them" + cause + "."
+	}
+	return fmt.Sprintf("Its outcome is %s%s.", r.Outcome, cause)
+}
+
+// startOf says when, where and as which attempt a run started.
+func startOf(r Row) string {
+	text := ""
+	if !r.Started.IsZero() {
+		text = fmt.Sprintf(" at %s", stamp(r.Started))
+		if late := r.Started.Sub(r.ScheduledTime); late >= time.Second && r.Attempt <= 1 {
+			text += fmt.Sprintf(", %s late,", span(late))
+		}
+	}
+	if r.Node != "" {
+		text += " on node " + r.Node
+	}
+	if r.Attempt > 1 {
+		text += fmt.Sprintf(" as attempt %d", r.Attempt)
+	}
+	return text
+}
+
+func failure(r Row) string {
+	for _, text := range []string{r.Error, r.Cause} {
+		if text != "" {
+			return strings.TrimRight(text, ".")
+		}
+	}
+	return "the handler gave no reason"
+}
+
+// runSentence says where a run is that has not ended.
+func runSentence(j jobFacts, r RunInfo) string {
+	id := " Run " + r.RunID + "."
+	switch {
+	case r.Follows != "":
+		return "It was dispatched together with earlier times and runs after run " + r.Follows + " in the same slot." + id
+	case r.State == RunRunning:
+		text := fmt.Sprintf("It is running on node %s since %s, attempt %d", r.Node, stamp(r.Started), r.Attempt)
+		if r.Cancelling {
+			text += ", and was asked to end"
+		}
+		return text + "." + id
+	case r.State == RunDelayed:
+		return fmt.Sprintf("It waits until %s for attempt %d: a retry in backoff, or handed back by a node that could not run it.", stamp(r.Due), r.Attempt) + id
+	case r.State == RunWaiting:
+		return "It waits in line for a slot: every slot that max_instances allows is taken, and overlap is queue or it is a further attempt." + id
+	}
+	return fmt.Sprintf("It was dispatched, and %s after its time no node has taken it up: those that serve executor %q are busy, or there are none.",
+		span(j.now.Sub(r.ScheduledTime)), r.Executor) + id
+}
+
+// undispatchedSentences say why a time may be due and not dispatched.
+func undispatchedSentences(j jobFacts, t timeFacts) []string {
+	due := j.now.Sub(t.at)
+	if due < time.Second {
+		return []string{"It became due " + span(due) + " ago and is about to be dispatched."}
+	}
+	s := []string{"It has been due for " + span(due) + " and no leader has dispatched it: no node leads, or the leader cannot write to this store. " +
+		"`carillon cluster status` says who leads."}
+	if j.entry.Job.Coalesce == job.CoalesceAll {
+		s = append(s, "With coalesce all, at most 1,000 due times are dispatched at once; those beyond wait until these have ended.")
+	}
+	return s
+}
+
+// accountedFor judges a time that was dispatched or skipped and of which nothing is left.
+func accountedFor(j jobFacts, t timeFacts) (Verdict, []string) {
+	text := "What became of it is not known: the job has gone on to later times, and no row of its history is for this one."
+	if !j.oldest.IsZero() && j.oldest.After(t.at) {
+		text = "What became of it is not known: the oldest row of the history that is kept is of " + stamp(j.oldest) + "."
+	}
+	return VerdictUnknown, []string{text + lastChange(j)}
+}
+
+// noTime says which times the trigger has near one that it does not have.
+func noTime(j jobFacts, t timeFacts) (Verdict, []string) {
+	near := "The trigger has no time at " + stamp(t.at)
+	switch {
+	case t.before.IsZero() && t.after.IsZero():
+		near += " or any other."
+	case t.before.IsZero():
+		near += "; its first is " + stamp(t.after) + "."
+	case t.after.IsZero():
+		near += "; its last is " + stamp(t.before) + "."
+	default:
+		near += "; the nearest are " + stamp(t.before) + " and " + stamp(t.after) + "."
+	}
+	return VerdictNoTime, []string{near + lastChange(j)}
+}
+
+func goneTime(j jobFacts, t timeFacts) (Verdict, []string) {
+	for _, e := range j.events {
+		if e.Kind == job.JobRemoved && !e.Time.After(t.at) {
+			return VerdictRemoved, []string{"It did not run: the job was removed at " + stamp(e.Time) + because(e.Cause) + "."}
+		}
+	}
+	text := "What became of it is not known: the job is gone, and no row of its history is for this time."
+	if j.oldest.After(t.at) {
+		text += " The oldest row that is kept is of " + stamp(j.oldest) + "."
+	}
+	return VerdictUnknown, []string{text}
+}
+
+func aheadSentences(j jobFacts, t timeFacts) []string {
+	s := []string{"It is " + span(t.at.Sub(j.now)) + " ahead."}
+	if next := j.entry.RunTime; j.entry.Next == t.at.UnixMilli() && next != j.entry.Next {
+		s[0] = "It is " + span(t.at.Sub(j.now)) + " ahead, and jitter delays it to " + stamp(milliTime(next)) + "."
+	}
+	if !j.pause.Since.IsZero() {
+		s = append(s, "It will not run while the scheduler is paused.")
+	}
+	return s
+}
+
+func parkedSentence(reason string) string {
+	return "The job is parked: the leader set it aside because it cannot be used" + because(reason) + ". Mend it, then resume it."
+}
+
+// pauseOfJob says that the job was paused at a time and has been resumed since.
+func pauseOfJob(j jobFacts, at time.Time) (string, bool) {
+	from, to, ok := pauseOver(j, at, job.JobPaused, job.JobResumed)
+	if !ok || to.Time.IsZero() {
+		return "", false
+	}
+	return "It did not run because the job was paused from " + stamp(from.Time) + because(from.Cause) + " until " + stamp(to.Time) +
+		". Times of a pause are not made up for.", true
+}
+
+// pauseOfScheduler adds, to what did not run in time, that the scheduler was paused.
+func pauseOfScheduler(j jobFacts, at time.Time, r Row) []string {
+	if r.Outcome != job.Missed && r.Outcome != job.Coalesced {
+		return nil
+	}
+	from, to, ok := pauseOver(j, at, job.SchedulerPaused, job.SchedulerResumed)
+	if !ok || to.Time.IsZero() {
+		return nil
+	}
+	return []string{"The scheduler was paused from " + stamp(from.Time) + because(from.Cause) + " until " + stamp(to.Time) + "."}
+}
+
+// pauseOver finds the pause that a time lies in. to is zero when it goes on.
+func pauseOver(j jobFacts, at time.Time, begin, end job.EventKind) (from, to job.Event, ok bool) {
+	for _, e := range j.events {
+		switch {
+		case e.Kind == begin && !e.Time.After(at):
+			from, to, ok = e, job.Event{}, true
+		case e.Kind == end && ok && to.Time.IsZero():
+			if !e.Time.After(at) {
+				ok = false
+				continue
+			}
+			to = e
+		}
+	}
+	return from, to, ok
+}
+
+// lastChange names the last change of the job's definition, which may have had other times before.
+func lastChange(j jobFacts) string {
+	for i := len(j.events) - 1; i >= 0; i-- {
+		if e := j.events[i]; e.Kind == job.JobModified || e.Kind == job.JobResumed {
+			verb := "changed"
+			if e.Kind == job.JobResumed {
+				verb = "resumed"
+			}
+			return " It was last " + verb + " at " + stamp(e.Time) + "."
+		}
+	}
+	return ""
+}
+
+// explainJob says how the job stands.
+func explainJob(j jobFacts) []string {
+	if j.gone {
+		for i := len(j.events) - 1; i >= 0; i-- {
+			if e := j.events[i]; e.Kind == job.JobRemoved {
+				return []string{"Job " + j.id + " was removed at " + stamp(e.Time) + because(e.Cause) + "; its history outlives it by some days."}
+			}
+		}
+		return []string{"Job " + j.id + " is gone; its history outlives it by some days."}
+	}
+	var s []string
+	switch e := j.entry; {
+	case e == nil:
+		s = []string{"Job " + j.id + " is there, and its record cannot be read: " + j.broken.Error() + "."}
+	case e.State == store.Paused:
+		s = []string{"Job " + j.id + " is paused" + because(e.Reason) + sinceOf(j, job.JobPaused) + "."}
+	case e.State == store.Parked:
+		s = []string{parkedSentence(e.Reason)}
+	default:
+		s = []string{"Job " + j.id + " is active; its next run is at " + stamp(milliTime(e.RunTime)) + "."}
+	}
+	if !j.pause.Since.IsZero() {
+		s = append(s, "The scheduler has been paused since "+stamp(j.pause.Since)+because(j.pause.Reason)+"; no schedule time is dispatched.")
+	}
+	return s
+}
+
+func sinceOf(j jobFacts, kind job.EventKind) string {
+	for i := len(j.events) - 1; i >= 0; i-- {
+		if e := j.events[i]; e.Kind == kind {
+			return " since " + stamp(e.Time)
+		}
+	}
+	return ""
+}
