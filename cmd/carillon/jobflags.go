@@ -79,8 +79,8 @@ var textFields = []struct{ flag, field, usage string }{
 	{"name", "name", "`TEXT` shown to people"},
 	{"description", "description", "`TEXT` for people"},
 	{"executor", "executor", "`NAME` of the executor (default \"default\")"},
-	{"coalesce", "coalesce", "of several due times run latest, earliest or all"},
-	{"overlap", "overlap", "with all instances busy: skip or queue"},
+	{"coalesce", "coalesce", "of several due times run latest (true), earliest or all (false)"},
+	{"overlap", "overlap", "with all instances busy: skip, queue or replace"},
 	{"on-lost", "on_lost", "when the node dies: rerun or drop"},
 	{"key", "key", "share max_instances with jobs of the same `KEY`"},
 	{"next-run-time", "next_run_time", "first run at this `TIME`, RFC 3339"},
@@ -117,6 +117,9 @@ func (f *jobFlags) document() (map[string]json.RawMessage, error) {
 		if f.flags.Changed(t.flag) {
 			put(t.field, f.flags.Lookup(t.flag).Value.String())
 		}
+	}
+	if raw := f.flags.Lookup("coalesce").Value.String(); raw == "true" || raw == "false" {
+		doc["coalesce"] = json.RawMessage(raw) // as a document may say it: latest or all
 	}
 	for flag, field := range map[string]string{"max-instances": "max_instances", "max-runs": "max_runs"} {
 		if f.flags.Changed(flag) {
