@@ -220,16 +220,14 @@ func timeBefore(t trigger.Trigger, at time.Time) time.Time {
 		return !n.IsZero() && n.Before(at)
 	}
 	const century = 100 * 365 * 24 * time.Hour
-	low := at
-	for back := time.Second; ; back *= 4 {
-		if low = at.Add(-back); earlier(low) {
-			break
-		}
+	back := time.Second
+	for !earlier(at.Add(-back)) {
 		if back > century {
 			return time.Time{}
 		}
+		back *= 4
 	}
-	last := t.Next(low)
+	last := t.Next(at.Add(-back))
 	for high := at; earlier(last); { // the time that is sought lies in (last, high]
 		middle := last.Add(high.Sub(last) / 2)
 		if earlier(middle) {

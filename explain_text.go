@@ -59,8 +59,10 @@ func rowSentence(r Row) string {
 		}
 		return fmt.Sprintf("It ran%s, and was cancelled%s. Run %s.", startOf(r), cause, r.RunID)
 	case job.Missed:
-		if strings.HasPrefix(r.Cause, "paused") {
-			return "It did not run because the job was paused, and times of a pause are not made up for" + cause + "."
+		for _, how := range []string{"paused", "parked"} {
+			if reason, ok := strings.CutPrefix(cause, ": "+how); ok {
+				return "It did not run because the job was " + how + reason + ". Its times until it is resumed are not made up for."
+			}
 		}
 		if strings.Contains(r.Cause, "grace") {
 			return "It did not run because it was too late for its misfire_grace_time" + cause + "."
