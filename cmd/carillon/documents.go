@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,11 +106,13 @@ func splitYAML(text []byte) [][]byte {
 // decodeJobs checks every document before any is used, and reports all that is wrong with them.
 func decodeJobs(docs []json.RawMessage, now time.Time) ([]job.Job, error) {
 	jobs := make([]job.Job, len(docs))
-	seen := map[string]int{}
+	type place struct{ store, id string }
+	seen := map[place]int{}
 	var faults []error
 	for i, doc := range docs {
 		j, err := decodeJob(doc, now)
-		if before, twice := seen[j.ID]; err == nil && twice && j.ID != "" {
+		at := place{cmp.Or(j.Store, job.DefaultName), j.ID}
+		if before, twice := seen[at]; err == nil && twice && j.ID != "" {
 			err = fmt.Errorf("%w: id: %q is document %d's too", job.ErrInvalid, j.ID, before+1)
 		}
 		if err != nil {
@@ -119,7 +122,7 @@ func decodeJobs(docs []json.RawMessage, now time.Time) ([]job.Job, error) {
 			faults = append(faults, err)
 			continue
 		}
-		jobs[i], seen[j.ID] = j, i
+		jobs[i], seen[at] = j, i
 	}
 	return jobs, usage(errors.Join(faults...))
 }

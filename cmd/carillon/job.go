@@ -46,37 +46,6 @@ func (a *app) jobGetCommand() *cobra.Command {
 	}
 }
 
-func (a *app) jobListCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Short: "List the jobs, by next run time", Args: takes(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-				jobs, err := a.jobsOf(cmd.Context(), c, in)
-				if err != nil {
-					return err
-				}
-				return a.answer(jobs, func(w io.Writer) { writeJobs(w, jobs) })
-			})
-		},
-	}
-}
-
-// jobsOf lists the jobs of the selected store, or of all stores. It never returns nil.
-func (a *app) jobsOf(ctx context.Context, c *carillon.Client, in []carillon.CallOption) ([]job.Job, error) {
-	if len(in) > 0 {
-		return c.Jobs(ctx, in...)
-	}
-	all := []job.Job{}
-	for _, name := range c.Stores() {
-		jobs, err := c.Jobs(ctx, carillon.InStore(name))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, jobs...)
-	}
-	return all, nil
-}
-
 // jobChangeCommand is pause or resume.
 func (a *app) jobChangeCommand(verb, short string) *cobra.Command {
 	var reason string

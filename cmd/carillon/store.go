@@ -33,7 +33,8 @@ func (a *app) storeCommand() *cobra.Command {
 	}
 	adopt.Flags().StringVar(&name, "store-name", "", "`NAME` of the store (default \"default\")")
 	adopt.Flags().IntVar(&partitions, "partitions", 1, "of a store that is created")
-	return group("store", "Check a store, adopt a new one", groupCluster, check, adopt)
+	return group("store", "Check, export and import a store, adopt a new one", groupCluster,
+		check, a.storeExportCommand(), a.storeImportCommand(), adopt)
 }
 
 // storeFacts is the answer about one store.
