@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"io"
 	"syscall"
 	"time"
 )
@@ -13,8 +14,9 @@ const (
 	armSoon  = 10 * time.Millisecond
 	armEvery = 200 * time.Millisecond
 	soon     = 100 // tries
-	// redialTimeout bounds the one redial that decides whether a process is gone.
+	// redialTimeout bounds the redial that decides whether a process is gone.
 	redialTimeout = time.Second
+	redialAgain   = 5 * time.Millisecond
 )
 
 // Guarding returns the leader whose process this node holds an open connection to, so that it will
@@ -47,7 +49,7 @@ func (c *Cluster) vigil(ctx context.Context) {
 
 // outlives keeps one connection to the process that leads, and reports true when that process is
 // proven gone: an established connection, on which it had said its name, boot and term, ended, and
-// one redial was refused or answered by another boot. It reports false when ctx ended or the roster
+// a redial was refused or answered by another boot. It reports false when ctx ended or the roster
 // changed before.
 func (c *Cluster) outlives(ctx context.Context, leader Leader, holder Member, changed <-chan struct{}) bool {
 	for {
@@ -103,17 +105,29 @@ func (c *Cluster) arm(ctx context.Context, leader Leader, holder Member, changed
 	}
 }
 
-// provenGone redials once. A refusal, or another boot that answers, proves that the process is gone;
-// silence and strangers prove nothing.
+// provenGone redials. A refusal, or another boot that answers, proves that the process is gone;
+// silence and strangers prove nothing. A process that is being torn down may still take a connection
+// and drop it, since its listening socket closes a moment after the others: then it is asked again.
 func provenGone(ctx context.Context, holder Member) bool {
-	dialing, cancel := context.WithTimeout(ctx, redialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, redialTimeout)
 	defer cancel()
-	conn, err := DialLiveness(dialing, holder.Address)
-	if err != nil {
-		return errors.Is(err, syscall.ECONNREFUSED)
+	for {
+		conn, err := DialLiveness(ctx, holder.Address)
+		switch {
+		case err == nil:
+			defer func() { _ = conn.Close() }()
+			return conn.Identity().Boot != holder.Boot
+		case errors.Is(err, syscall.ECONNREFUSED):
+			return true
+		case !dropped(err) || !pause(ctx, redialAgain):
+			return false
+		}
 	}
-	defer func() { _ = conn.Close() }()
-	return conn.Identity().Boot != holder.Boot
+}
+
+// dropped reports whether a connection was made and then ended without a word.
+func dropped(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // takeOver deletes the election key of a term whose holder is gone; never the lease, for the node

@@ -60,6 +60,7 @@ func TestLeaderKills(t *testing.T) {
 	if len(took) != n || history.Count(h).Kills != n {
 		t.Fatalf("%d kills, %d takeovers: %v", n, len(took), took)
 	}
+	t.Logf("kill to the next dispatched run, each: %v", took)
 	slowest := took[len(took)-1]
 	t.Logf("kill to the next dispatched run: p50 %s, max %s", round(history.Median(took)), round(slowest))
 	if slowest > takeoverBound {
