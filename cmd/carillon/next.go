@@ -18,6 +18,7 @@ const maxTimes = 10_000
 func (a *app) nextCommand() *cobra.Command {
 	var file, from string
 	var count int
+	var calendar bool
 	var when triggerFlags
 	c := &cobra.Command{
 		Use: "next [-f FILE|-] [--from TIME] [--count N]", GroupID: groupJobs, Args: takes(),
@@ -30,6 +31,7 @@ func (a *app) nextCommand() *cobra.Command {
 	c.Flags().StringVarP(&file, "file", "f", "-", "`FILE` with the trigger; - is standard input")
 	c.Flags().StringVar(&from, "from", "", "first `TIME` to consider, RFC 3339 (default now)")
 	c.Flags().IntVar(&count, "count", 5, "how many times at most, 1 to 10000")
+	c.Flags().BoolVar(&calendar, "calendar", false, "show the days of twelve months, from that of --from on")
 	when.register(c.Flags())
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		doc, given, err := when.document()
@@ -44,22 +46,37 @@ func (a *app) nextCommand() *cobra.Command {
 				return err
 			}
 		}
-		return a.next(doc, from, count)
+		if calendar && cmd.Flags().Changed("count") {
+			return usagef("--count does not go with --calendar, which shows a year")
+		}
+		begin, err := a.beginning(from)
+		if err != nil {
+			return err
+		}
+		if calendar {
+			return a.calendar(doc, begin)
+		}
+		return a.next(doc, begin, count)
 	}
 	return c
 }
 
-// next prints the first count times of a trigger document at or after from.
-func (a *app) next(doc []byte, from string, count int) error {
+// beginning reads --from, by default now.
+func (a *app) beginning(from string) (time.Time, error) {
+	if from == "" {
+		return a.now(), nil
+	}
+	begin, err := time.Parse(time.RFC3339Nano, from)
+	if err != nil {
+		return begin, usagef("--from: %q is not a time such as 2026-01-01T00:00:00Z", from)
+	}
+	return begin, nil
+}
+
+// next prints the first count times of a trigger document at or after begin.
+func (a *app) next(doc []byte, begin time.Time, count int) error {
 	if count < 1 || count > maxTimes {
 		return usagef("--count: %d is not between 1 and %d", count, maxTimes)
-	}
-	begin := a.now()
-	if from != "" {
-		var err error
-		if begin, err = time.Parse(time.RFC3339Nano, from); err != nil {
-			return usagef("--from: %q is not a time such as 2026-01-01T00:00:00Z", from)
-		}
 	}
 	t, err := resolve(doc, begin)
 	if err != nil {
