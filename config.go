@@ -26,7 +26,7 @@ type Config struct {
 	EtcdPassword string
 
 	Redis      string            // URL of the store "default"
-	Stores     map[string]string // further stores: name to URL
+	Stores     map[string]string // further stores: name to URL; the same on all nodes, since a leader serves those it is given
 	Namespace  string            // prefix of all keys; default: the cluster's name
 	RedisTLS   *tls.Config       // for rediss:// URLs; nil = the system's roots
 	AllowUnfit bool              // use a Redis that may evict keys or is too old, with a warning
