@@ -47,6 +47,8 @@ func TestCalendarAsJSON(t *testing.T) {
 			calendarYear{From: "2026-01", Timezone: "America/New_York", Days: []string{}, Changes: []clockChange{{"2026-03-08", "1h0m0s"}, {"2026-11-01", "-1h0m0s"}}}},
 		{"no midnight", []string{"--cron", "30 1 6 9 *", "--timezone", "America/Santiago", "--from", "2026-05-01T12:00:00Z"},
 			calendarYear{From: "2026-05", Timezone: "America/Santiago", Days: []string{"2026-09-06"}, Changes: []clockChange{{"2026-09-06", "1h0m0s"}, {"2027-04-03", "-1h0m0s"}}}},
+		{"midnight twice, in the east", []string{"--cron", "30 0 29 10 *", "--timezone", "Asia/Amman", "--from", "2021-10-01T12:00:00Z"},
+			calendarYear{From: "2021-10", Timezone: "Asia/Amman", Days: []string{"2021-10-29"}, Changes: []clockChange{{"2021-10-29", "-1h0m0s"}, {"2022-02-25", "1h0m0s"}}}},
 		{"midnight twice", []string{"--cron", "59 23 31 10 *", "--timezone", "America/Havana", "--from", "2026-05-01T12:00:00Z"},
 			calendarYear{From: "2026-05", Timezone: "America/Havana", Days: []string{"2026-10-31"}, Changes: []clockChange{{"2026-11-01", "-1h0m0s"}, {"2027-03-14", "1h0m0s"}}}},
 	}
