@@ -86,7 +86,11 @@ func writeHistory(w io.Writer, rows []job.Row) {
 		if r.Attempt > 1 {
 			detail = fmt.Sprintf("attempt %d %s", r.Attempt, detail)
 		}
-		table[i] = []string{moment(r.ScheduledTime), string(r.Outcome), r.Node, what + " " + detail}
+		text := what + " " + detail
+		if r.RunID != "" && detail != "" {
+			text = detail + "; " + what // a run id leaves no room behind it
+		}
+		table[i] = []string{moment(r.ScheduledTime), string(r.Outcome), r.Node, text}
 	}
 	writeTable(w, []string{"SCHEDULED", "OUTCOME", "NODE", "WHAT"}, []int{24, 13, 12, columns}, table)
 }
