@@ -30,11 +30,39 @@ func (r *running) lead(ctx context.Context, office cluster.Office) error {
 	defer cancel(nil)
 	failing := failures{of: len(r.client.stores)}
 	var wg sync.WaitGroup
+	wg.Go(func() { r.missStores(ctx) })
 	for _, s := range r.client.stores {
 		wg.Go(func() { r.leadStore(ctx, cancel, &failing, s, store.Office{Epoch: office.Epoch, Term: office.Term}) })
 	}
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// storesEvery is how often a leader looks for stores that it was not given.
+const storesEvery = 30 * time.Second
+
+// missStores says, while this node leads, which stores of the cluster it was not given: nothing
+// fires in them until a node that has them leads.
+func (r *running) missStores(ctx context.Context) {
+	ticker := time.NewTicker(storesEvery)
+	defer ticker.Stop()
+	for {
+		known, err := cluster.Stores(ctx, r.etcd, r.cfg.Cluster)
+		if err != nil {
+			r.log.Debug("stores of the cluster not read", "error", err)
+		}
+		for _, name := range known {
+			if _, given := r.client.stores[name]; !given {
+				r.log.Error("the cluster knows a store that this leader was not given: its jobs do not fire",
+					"store", name, "remedy", "give every node --store "+name+"=URL")
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
 }
 
 func causeOf(ctx context.Context) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -33,6 +34,25 @@ func StoreUID(ctx context.Context, client *clientv3.Client, cluster, store strin
 		return "", explain(ctx, client, "store uid", err)
 	}
 	return string(resp.Kvs[0].Value), nil
+}
+
+// Stores returns the names of the stores that this cluster has ever claimed or adopted, sorted.
+func Stores(ctx context.Context, client *clientv3.Client, cluster string) ([]string, error) {
+	if err := check(client, cluster); err != nil {
+		return nil, fmt.Errorf("cluster: stores: %w", err)
+	}
+	actx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	prefix := keysOf(cluster).store("")
+	resp, err := client.Get(actx, prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
+	if err != nil {
+		return nil, explain(ctx, client, "stores", err)
+	}
+	names := make([]string, len(resp.Kvs))
+	for i, kv := range resp.Kvs {
+		names[i] = strings.TrimPrefix(string(kv.Key), prefix)
+	}
+	return names, nil
 }
 
 // ClaimStore records uid as the store's if none is recorded, and returns the one recorded now: uid,

@@ -21,13 +21,6 @@ func (e environment) explain(t *testing.T, args ...string) result {
 	var out, talk bytes.Buffer
 	a := &app{getenv: e.get, stdin: strings.NewReader(""), stdout: &out, stderr: &talk, now: time.Now}
 	root := a.root()
-	jobs, _, err := root.Find([]string{"job"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found, _, _ := jobs.Find([]string{"explain"}); found == jobs {
-		jobs.AddCommand(a.jobExplainCommand())
-	}
 	root.SetArgs(append([]string{"job", "explain"}, args...))
 	root.SetOut(&out)
 	root.SetErr(&talk)

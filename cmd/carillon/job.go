@@ -18,6 +18,7 @@ func (a *app) jobCommand() *cobra.Command {
 		a.jobChangeCommand("pause", "Stop a job's times until it is resumed"),
 		a.jobChangeCommand("resume", "Let a paused job's times go on, counted from now"),
 		a.jobModifyCommand(), a.jobRemoveCommand(), a.jobTriggerCommand(), a.jobBackfillCommand(), a.jobHistoryCommand(),
+		a.jobExplainCommand(),
 	)
 }
 

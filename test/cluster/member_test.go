@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -153,5 +154,11 @@ func TestEpochAndStoresAreWrittenOnce(t *testing.T) {
 	}
 	if uid, err := cluster.StoreUID(within(t), client, name, "default"); err != nil || uid != "two" {
 		t.Errorf("adopted store has uid %q, %v", uid, err)
+	}
+	if _, err := cluster.ClaimStore(within(t), client, name, "cellar", "three"); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := cluster.Stores(within(t), client, name); err != nil || !slices.Equal(names, []string{"cellar", "default"}) {
+		t.Errorf("stores are %q, %v", names, err)
 	}
 }
