@@ -62,8 +62,8 @@ bench: redis ## the benchmarks against peers
 	cd bench && $(GO) test -run '^$$' -bench . ./...
 
 .PHONY: dev
-dev: ## a cluster of three nodes in one process, with etcd and Redis
-	$(GO) run ./cmd/carillon dev $(ARGS)
+dev: build ## a cluster of three nodes in one process, with etcd and Redis
+	exec bin/carillon dev $(ARGS)
 
 .PHONY: demo-failover
 demo-failover: redis ## kill the leader of three processes and account for every run

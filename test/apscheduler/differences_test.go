@@ -44,6 +44,11 @@ var differences = []difference{
 		"times beyond the grace are dropped before coalesce picks, and each is accounted for (section 5)",
 	},
 	{
+		"pause_resume_job_no_backlog",
+		[]string{"missed: theirs [], ours [a@00:10 a@00:20 a@00:30 a@00:40 a@00:50]"},
+		"what a job's pause dropped is recorded when it resumes, with the cause paused (section 5)",
+	},
+	{
 		"max_instances_drops_whole_batch",
 		[]string{"sent: theirs [a@00:10 a@01:00], ours [a@00:10 a@00:20 a@00:30 a@00:40 a@00:50 a@01:00]"},
 		slotAtStart,
