@@ -74,9 +74,7 @@ func cancelShared(t *testing.T, open Open) {
 	e := r.add("j", func(j *job.Job) { j.MaxInstances = 10 })
 	r.send(message(e, r.now(), "a"), message(e, r.now(), "b", "c", "d"))
 	st := r.fetch(nodeA) // gives both back as one entry
-	for _, taken := range st.Run {
-		st.Return = append(st.Return, taken)
-	}
+	st.Return = append(st.Return, st.Run...)
 	st.Run = nil
 	r.start(st)
 	for _, id := range []string{"b", "d", "a"} {
