@@ -223,7 +223,7 @@ const underway = time.Second
 // between two instants.
 func (h History) struck(node string, from, to time.Time) bool {
 	return slices.ContainsFunc(h.Faults, func(f Fault) bool {
-		if f.Kind == Told || node != "" && f.Node != node {
+		if !f.Kind.excuses() || node != "" && f.Node != "" && f.Node != node {
 			return false
 		}
 		until := f.At

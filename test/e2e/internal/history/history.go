@@ -40,22 +40,39 @@ type Execution struct {
 	Answered  bool      `json:"answered"`       // the receiver answered while the connection lived
 }
 
-// FaultKind says what was done to a node.
+// FaultKind says what was done, and by that what it excuses.
 type FaultKind string
 
-// The faults.
+// The faults. Those that may cost a run its attempt are told by excuses.
 const (
-	Killed    FaultKind = "kill" // SIGKILL
-	Told      FaultKind = "term" // SIGTERM: no excuse for a rerun
-	Suspended FaultKind = "stop" // SIGSTOP from At, SIGCONT at Until
+	Killed    FaultKind = "kill"        // SIGKILL
+	Told      FaultKind = "term"        // SIGTERM
+	Suspended FaultKind = "stop"        // SIGSTOP from At, SIGCONT at Until
+	RedisDown FaultKind = "redis down"  // the server was gone or did not serve
+	RedisCut  FaultKind = "redis cut"   // a node could not reach Redis
+	RedisBack FaultKind = "rolled back" // Redis lost the end of what it had acknowledged
+	ReplyLost FaultKind = "reply lost"  // one reply of Redis to a node was lost
+	EtcdCut   FaultKind = "etcd cut"    // a node could not reach etcd
+	EtcdDown  FaultKind = "etcd down"   // members of etcd were gone
+	Disturbed FaultKind = "disturbed"   // anything that excuses nothing: clocks, edits, load, poison
 )
 
-// Fault is something that was done to a node at a time.
+// excuses reports whether a fault of the kind may cost a run its attempt. An outage of etcd, a lost
+// reply and a node that ends in peace may not.
+func (k FaultKind) excuses() bool {
+	switch k {
+	case Killed, Suspended, RedisDown, RedisCut, RedisBack:
+		return true
+	}
+	return false
+}
+
+// Fault is something that was done at a time, to a node or, when Node is empty, to all.
 type Fault struct {
 	Kind  FaultKind `json:"kind"`
-	Node  string    `json:"node"`
+	Node  string    `json:"node,omitempty"`
 	At    time.Time `json:"at"`             // just before it was done
-	Until time.Time `json:"until,omitzero"` // of Suspended
+	Until time.Time `json:"until,omitzero"` // when it was over, if it lasted
 	Term  int64     `json:"term,omitempty"` // the term the node held; 0 = it did not lead
 }
 

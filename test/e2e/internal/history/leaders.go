@@ -24,7 +24,7 @@ func checkTerms(h History) (bad []Breach) {
 // checkSuccessors: whoever led when it was killed or told to end was followed in a higher term.
 func checkSuccessors(h History) (bad []Breach) {
 	for _, f := range h.Faults {
-		if f.Term == 0 || f.Kind == Suspended {
+		if f.Term == 0 || f.Kind != Killed && f.Kind != Told {
 			continue
 		}
 		followed := slices.ContainsFunc(h.Terms, func(t Term) bool { return t.Term > f.Term && t.Seen.After(f.At) })

@@ -3,6 +3,7 @@ package rig
 import (
 	"context"
 	"fmt"
+	"sync"
 	"syscall"
 
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
@@ -10,7 +11,7 @@ import (
 
 // Kill ends a node with SIGKILL, waits until it is gone and notes the fault.
 func (s *Stack) Kill(n *Node) history.Fault {
-	f := s.fault(history.Killed, n)
+	f := s.fault(history.Killed, n.Name)
 	n.Kill()
 	f.Until = s.cfg.Now()
 	return s.note(f)
@@ -19,7 +20,7 @@ func (s *Stack) Kill(n *Node) history.Fault {
 // Tell sends SIGTERM to a node, notes the fault and does not wait, see Ended. A second one would tell
 // the node not to wait for its runs.
 func (s *Stack) Tell(n *Node) history.Fault {
-	f := s.fault(history.Told, n)
+	f := s.fault(history.Told, n.Name)
 	n.Signal(syscall.SIGTERM)
 	return s.note(f)
 }
@@ -36,13 +37,23 @@ func (s *Stack) Ended(ctx context.Context, n *Node) error {
 
 // Suspend stops a node where it is. The returned function lets it go on, and notes the fault then.
 func (s *Stack) Suspend(n *Node) (resume func()) {
-	f := s.fault(history.Suspended, n)
+	f := s.fault(history.Suspended, n.Name)
 	n.Process.Suspend()
 	return func() {
 		f.Until = s.cfg.Now()
 		s.note(f)
 		n.Resume()
 	}
+}
+
+// Harm notes a fault of another kind, to a node or to none in particular (""), from now until the
+// returned function is called for the first time.
+func (s *Stack) Harm(kind history.FaultKind, node string) (healed func()) {
+	f := s.fault(kind, node)
+	return sync.OnceFunc(func() {
+		f.Until = s.cfg.Now()
+		s.note(f)
+	})
 }
 
 // Leader returns the node that etcd says is in office, once there is one above the given term.
@@ -55,9 +66,9 @@ func (s *Stack) Leader(ctx context.Context, above int64) (*Node, history.Term, e
 }
 
 // fault describes what is about to be done, to whatever it is in office at.
-func (s *Stack) fault(kind history.FaultKind, n *Node) history.Fault {
-	f := history.Fault{Kind: kind, Node: n.Name, At: s.cfg.Now()}
-	if leader, ok := s.Watch.Current(); ok && leader.Node == n.Name {
+func (s *Stack) fault(kind history.FaultKind, node string) history.Fault {
+	f := history.Fault{Kind: kind, Node: node, At: s.cfg.Now()}
+	if leader, ok := s.Watch.Current(); ok && leader.Node == node {
 		f.Term = leader.Term
 	}
 	return f

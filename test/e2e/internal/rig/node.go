@@ -3,9 +3,11 @@ package rig
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Node is one `carillon node` process.
@@ -63,6 +65,23 @@ func (n *Node) Ready(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("rig: node %s is not ready: %w", n.Name, ctx.Err())
 	}
+}
+
+// Healthy asks the node itself whether it is ready, within a second.
+func (n *Node) Healthy(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.Address+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(ask)
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
 }
 
 // StartNodes starts the named nodes and returns when all are ready.

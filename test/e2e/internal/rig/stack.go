@@ -110,6 +110,21 @@ func (s *Stack) Endpoints() []string {
 	return s.inside.Endpoints()
 }
 
+// Now is the clock that all evidence is dated by.
+func (s *Stack) Now() time.Time { return s.cfg.Now() }
+
+// LeaseTTL is how long a hung leader stays in office.
+func (s *Stack) LeaseTTL() time.Duration { return s.cfg.LeaseTTL }
+
+// RunLease is how long a run of a node that is gone waits for another.
+func (s *Stack) RunLease() time.Duration { return s.cfg.RunLease }
+
+// Redis is the server, to be killed and restarted. The stack closes it.
+func (s *Stack) Redis() *devstack.Redis { return s.redis }
+
+// Raw is a client of the server itself, for what Carillon's client does not do. The stack closes it.
+func (s *Stack) Raw() *redis.Client { return s.raw }
+
 // RedisURL is what --redis takes.
 func (s *Stack) RedisURL() string { return s.redis.URL() }
 
