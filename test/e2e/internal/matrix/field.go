@@ -96,12 +96,12 @@ func (f *Field) Replace(ctx context.Context, name string) error {
 }
 
 // Succeeded returns when a leader with a higher term than the fault's is there, and a run that was
-// due after the fault has arrived.
+// due after it took office has arrived.
 func (f *Field) Succeeded(ctx context.Context, fault history.Fault) error {
 	if _, err := f.Watch.Leader(ctx, fault.Term); err != nil {
 		return err
 	}
-	return f.Runs(ctx, fault.At.Add(50*time.Millisecond))
+	return f.Runs(ctx, f.Now())
 }
 
 // Runs returns when a run that was due after the given time has arrived.

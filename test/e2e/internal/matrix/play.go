@@ -60,7 +60,7 @@ func (r Result) Write(dir string) error {
 func Play(ctx context.Context, fault Fault, o Options) (r Result, err error) {
 	began := time.Now()
 	r = Result{Name: fault.Name, Says: fault.Says, Promise: fault.Promise, Seed: o.Seed, Long: o.Long}
-	cfg := rig.Config{Binary: o.Binary, Dir: o.Dir}
+	cfg := rig.Config{Binary: o.Binary, Dir: o.Dir, Relayed: true}
 	if fault.Rig != nil {
 		fault.Rig(&cfg)
 	}

@@ -22,13 +22,22 @@ type Node struct {
 // StartNode starts a node with the stack's etcd and Redis and further arguments, and does not wait
 // until it is ready. A name may be used again once the process that had it has ended.
 func (s *Stack) StartNode(name string, args ...string) (*Node, error) {
+	return s.StartNodeIn(name, nil, args...)
+}
+
+// StartNodeIn is StartNode with additions to the environment, NAME=VALUE each.
+func (s *Stack) StartNodeIn(name string, env []string, args ...string) (*Node, error) {
+	etcd, redis, err := s.access(name)
+	if err != nil {
+		return nil, err
+	}
 	argv := append([]string{
-		s.cfg.Binary, "node", "--name", name, "--etcd", strings.Join(s.Endpoints(), ","), "--redis", s.redis.URL(),
+		s.cfg.Binary, "node", "--name", name, "--etcd", etcd, "--redis", redis,
 		"--lease-ttl", s.cfg.LeaseTTL.String(), "--run-lease", s.cfg.RunLease.String(), "--drain-timeout", "10s",
 		"--allow-http-to", "127.0.0.0/8",
 	}, args...)
 	n := &Node{ready: make(chan struct{})}
-	p, err := Spawn(name, filepath.Join(s.cfg.Dir, name+".log"), nil, argv, n.hear)
+	p, err := Spawn(name, filepath.Join(s.cfg.Dir, name+".log"), env, argv, n.hear)
 	if err != nil {
 		return nil, err
 	}

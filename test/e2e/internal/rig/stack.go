@@ -15,6 +15,7 @@ import (
 	"github.com/carillon-project/carillon"
 	"github.com/carillon-project/carillon/internal/devstack"
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
+	"github.com/carillon-project/carillon/test/e2e/internal/wire"
 )
 
 // Config says what stack to start. Binary and Dir are needed.
@@ -24,6 +25,7 @@ type Config struct {
 	Members  int    // etcd members as child processes; 0 = one member inside this process
 	LeaseTTL time.Duration
 	RunLease time.Duration
+	Relayed  bool             // nodes reach etcd and Redis through relays, see Lines
 	Now      func() time.Time // default time.Now
 }
 
@@ -40,11 +42,13 @@ type Stack struct {
 	inside  *devstack.Etcd // either this
 	outside *etcd          // or this
 	raw     *redis.Client
+	scripts wire.Scripts // seen by the relays
 
 	mu     sync.Mutex
 	nodes  []*Node
 	owners map[int]string
-	h      history.History // what was done: jobs, faults, pause
+	lines  map[string]*Lines // by the name of whose they are
+	h      history.History   // what was done: jobs, faults, pause
 }
 
 // Start starts etcd, Redis, the witness and the watch. Nodes are started by StartNode. The caller
@@ -59,18 +63,21 @@ func Start(ctx context.Context, cfg Config) (*Stack, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Stack{cfg: cfg, owners: map[int]string{}}
+	s := &Stack{cfg: cfg, owners: map[int]string{}, lines: map[string]*Lines{}}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
+// keepAll makes Redis keep every command since its start in its append-only file, as text.
+var keepAll = []string{"--auto-aof-rewrite-percentage", "0", "--aof-use-rdb-preamble", "no"}
+
 func (s *Stack) start(ctx context.Context) (err error) {
 	if err = os.MkdirAll(s.cfg.Dir, 0o755); err != nil {
 		return fmt.Errorf("rig: %w", err)
 	}
-	if s.redis, err = devstack.StartRedis(ctx, devstack.RedisConfig{Dir: s.sub("redis"), AppendOnly: true}); err != nil {
+	if s.redis, err = devstack.StartRedis(ctx, devstack.RedisConfig{Dir: s.sub("redis"), AppendOnly: true, Args: keepAll}); err != nil {
 		return err
 	}
 	options, err := redis.ParseURL(s.redis.URL())
@@ -143,7 +150,7 @@ func (s *Stack) Close() error {
 		})
 	}
 	wg.Wait()
-	var errs []error
+	errs := []error{s.closeLines()}
 	if s.Witness != nil {
 		errs = append(errs, s.Witness.Close())
 	}

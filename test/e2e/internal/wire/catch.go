@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// Stage is where a call is caught.
+type Stage int
+
+// The stages of a call.
+const (
+	// Request is caught before the server sees it: it waits for Forward or Drop.
+	Request Stage = iota
+	// Reply is lost: the server has done the call, and the connection ends instead of its answer.
+	Reply
+)
+
+// Catch is a trap for one call of one script.
+type Catch struct {
+	script  string
+	stage   Stage
+	sprung  chan struct{}
+	once    sync.Once
+	verdict chan bool // true = pass on
+}
+
+// Catch sets a trap for the next call of the script, by its name, that passes this relay.
+func (r *Relay) Catch(script string, stage Stage) *Catch {
+	c := &Catch{script: script, stage: stage, sprung: make(chan struct{}), verdict: make(chan bool, 1)}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.catches = append(r.catches, c)
+	return c
+}
+
+// Sprung is closed when the call was caught.
+func (c *Catch) Sprung() <-chan struct{} { return c.sprung }
+
+// Forward lets a held request go on.
+func (c *Catch) Forward() { c.once.Do(func() { c.verdict <- true }) }
+
+// Drop ends the connection of a held request, which the server never sees.
+func (c *Catch) Drop() { c.once.Do(func() { c.verdict <- false }) }
+
+// caught springs the trap that is set for the script, if there is one.
+func (r *Relay) caught(script string, stage Stage) *Catch {
+	if script == "" {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, c := range r.catches {
+		if c.script == script && c.stage == stage {
+			r.catches = append(r.catches[:i:i], r.catches[i+1:]...)
+			close(c.sprung)
+			return c
+		}
+	}
+	return nil
+}
+
+// Scripts knows scripts by the digest of their source. The zero value is ready for use.
+type Scripts struct {
+	mu    sync.Mutex
+	names map[string]string
+}
+
+// head is the line that every script of Carillon begins with; the last in a source is its own.
+var head = regexp.MustCompile(`(?m)^-- ([a-z_]+): `)
+
+// name returns the name of the script that a command calls, or "". It learns sources.
+func (s *Scripts) name(args []string) string {
+	if len(args) < 2 {
+		return ""
+	}
+	switch strings.ToUpper(args[0]) {
+	case "EVALSHA", "EVALSHA_RO":
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.names[strings.ToLower(args[1])]
+	case "EVAL", "EVAL_RO":
+		return s.learn(args[1])
+	case "SCRIPT":
+		if len(args) == 3 && strings.EqualFold(args[1], "LOAD") {
+			s.learn(args[2])
+		}
+	}
+	return ""
+}
+
+func (s *Scripts) learn(source string) string {
+	heads := head.FindAllStringSubmatch(source, -1)
+	if len(heads) == 0 {
+		return ""
+	}
+	sum := sha1.Sum([]byte(source))
+	name := heads[len(heads)-1][1]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.names == nil {
+		s.names = map[string]string{}
+	}
+	s.names[hex.EncodeToString(sum[:])] = name
+	return name
+}
