@@ -52,6 +52,10 @@ bin/golangci-lint: tools/go.mod tools/go.sum
 tools-test: ## check Dockerfile, docker-compose.yml and deploy/ against their schemas
 	cd tools && $(GO) test -count=1 ./... # uncached: what is read lies outside of the module
 
+.PHONY: pictures
+pictures: ## draw docs/pictures anew from what the scheduler does, and the words beneath them
+	$(GO) test -count=1 ./carillontest/internal/pictures -update
+
 .PHONY: fuzz
 fuzz: ## run every fuzz function for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)

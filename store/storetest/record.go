@@ -15,6 +15,7 @@ var recordTests = []conformance{
 	{"history: of ad-hoc runs is gathered from all partitions", historyAdHoc},
 	{"events: submitted before started before outcome, in every order of calls", eventsOrdered},
 	{"events: the cursor goes on where it stopped", eventsCursor},
+	{"events: those about a job are found behind many others", eventsAboutJob},
 	{"events: the log is capped", eventsCapped},
 	{"note: appends what it is given", noteAppends},
 	{"registry: names stay, and unknown ones are refused with a remedy", registryKnows},
@@ -148,6 +149,23 @@ func eventsCursor(t *testing.T, open Open) {
 	all, _, err := r.s.Events(r.ctx, nil, 0)
 	r.must(err)
 	equal(r, "from the beginning", len(all), 4)
+}
+
+func eventsAboutJob(t *testing.T, open Open) {
+	r := newRig(t, open)
+	r.must(r.s.Note(r.ctx, 0, job.Event{Kind: job.JobPaused, JobID: "j"}))
+	for range 1100 { // more than one page
+		r.must(r.s.Note(r.ctx, 0, job.Event{Kind: job.JobPaused, JobID: "other"}))
+	}
+	r.must(r.s.Note(r.ctx, 0, job.Event{Kind: job.JobAdded, JobID: "j"}))
+	r.must(r.s.Note(r.ctx, 0, job.Event{Kind: job.JobResumed, JobID: "j"}))
+	found, err := r.s.EventsAbout(r.ctx, "j", job.Mask(job.JobPaused, job.JobResumed))
+	r.must(err)
+	var kinds []job.EventKind
+	for _, e := range found {
+		kinds = append(kinds, e.Kind)
+	}
+	equal(r, "events", kinds, []job.EventKind{job.JobPaused, job.JobResumed})
 }
 
 func eventsCapped(t *testing.T, open Open) {

@@ -146,18 +146,22 @@ func (s *Server) xrange(key, low, high string, options []string, backwards bool)
 	if len(options) == 2 && strings.EqualFold(options[0], "COUNT") {
 		most = integer(options[1])
 	}
-	first, last := parseID(low, 0), parseID(high, math.MaxUint64)
-	from, _ := st.at(first)
-	to, found := st.at(last)
-	if found {
+	low, open := strings.CutPrefix(low, "(")
+	from, there := st.at(parseID(low, 0))
+	if there && open {
+		from++
+	}
+	high, open = strings.CutPrefix(high, "(")
+	to, there := st.at(parseID(high, math.MaxUint64))
+	if there && !open {
 		to++
 	}
-	found2 := slices.Clone(st.entries[min(from, to):to])
+	between := slices.Clone(st.entries[min(from, to):to])
 	if backwards {
-		slices.Reverse(found2)
+		slices.Reverse(between)
 	}
 	all := []any{}
-	for _, e := range found2[:min(most, int64(len(found2)))] {
+	for _, e := range between[:min(most, int64(len(between)))] {
 		all = append(all, e.reply())
 	}
 	return all
