@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,7 +37,7 @@ func TestReadDocuments(t *testing.T) {
 			}
 			var got []string
 			for _, d := range docs {
-				got = append(got, string(d))
+				got = append(got, string(d.text))
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" || list != tt.list {
 				t.Errorf("list %v (-want +got):\n%s", list, diff)
@@ -48,7 +49,43 @@ func TestReadDocuments(t *testing.T) {
 func TestReadDocumentsRefuses(t *testing.T) {
 	for _, text := range []string{"", " \n", "---\n---\n", `{"a":1`, `{"a":1}]`, "a: 1\na: 2\n", "a: [\n", "\x00"} {
 		if docs, _, err := readDocuments([]byte(text)); err == nil {
-			t.Errorf("%q was read as %s", text, docs)
+			t.Errorf("%q was read as %v", text, docs)
+		}
+	}
+}
+
+func TestDocumentsHaveLines(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []int
+	}{
+		{"lines", "\n{\"a\":1}\n\n{\"a\":\n2}  {}\n", []int{2, 4, 5}},
+		{"list", "[\n{\"a\":1},\n  {\"a\":2}]\n", []int{2, 3}},
+		{"yaml stream", "# jobs\n---\na: 1\n\n---\n\na: 2\n", []int{3, 6}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			docs, _, err := readDocuments([]byte(tt.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []int
+			for _, d := range docs {
+				got = append(got, d.line)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	for text, where := range map[string]string{
+		"{}\n{\n\"a\":x}":       "document 2, line 3",
+		"{}\n\n{\"a\":1,\n":     "document 2, line 3: it ends",
+		"a: 1\n---\n\nb: [\n":   "document 2",
+		"a: 1\n---\n\n\tb: 1\n": "line 4",
+	} {
+		if _, _, err := readDocuments([]byte(text)); err == nil || !strings.Contains(err.Error(), where) {
+			t.Errorf("%q: %v, want %q", text, err, where)
 		}
 	}
 }
@@ -62,8 +99,8 @@ func TestReadDocumentsGivesJSON(t *testing.T) {
 			return
 		}
 		for _, d := range docs {
-			if !json.Valid(d) {
-				t.Fatalf("%q gave %q", text, d)
+			if !json.Valid(d.text) {
+				t.Fatalf("%q gave %q", text, d.text)
 			}
 		}
 		if !list && len(docs) != 1 {

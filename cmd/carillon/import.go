@@ -79,14 +79,8 @@ func systemPath(file string) bool {
 	return filepath.Clean(file) == "/etc/crontab" || filepath.Base(filepath.Dir(filepath.Clean(file))) == "cron.d"
 }
 
-// cronDocument is one job document and the line that it comes from.
-type cronDocument struct {
-	line int
-	text json.RawMessage
-}
-
 // documents are the job documents of a crontab. Nothing of a file with a fault is returned.
-func (i crontabImport) documents(text string) ([]cronDocument, error) {
+func (i crontabImport) documents(text string) ([]source, error) {
 	entries, err := readCrontab(text, i.system, i.zone)
 	if err != nil {
 		return nil, err
@@ -94,7 +88,7 @@ func (i crontabImport) documents(text string) ([]cronDocument, error) {
 	if err := i.checkUsers(entries); err != nil {
 		return nil, err
 	}
-	var docs []cronDocument
+	var docs []source
 	for n, e := range entries {
 		if i.user != "" && i.user != "*" && e.user != i.user {
 			continue
@@ -103,7 +97,7 @@ func (i crontabImport) documents(text string) ([]cronDocument, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", e.line, err)
 		}
-		docs = append(docs, cronDocument{e.line, doc})
+		docs = append(docs, source{e.line, doc})
 	}
 	return docs, nil
 }
@@ -130,7 +124,7 @@ func (i crontabImport) checkUsers(entries []cronEntry) error {
 }
 
 // checked decodes the documents and names the lines of those that are refused.
-func (a *app) checked(docs []cronDocument) ([]job.Job, error) {
+func (a *app) checked(docs []source) ([]job.Job, error) {
 	jobs := make([]job.Job, len(docs))
 	var faults []error
 	for i, d := range docs {
@@ -213,7 +207,7 @@ func slug(text string) string {
 }
 
 // showDocuments prints documents as JSON lines or as a stream of YAML; either can be given to job add.
-func (a *app) showDocuments(docs []cronDocument) error {
+func (a *app) showDocuments(docs []source) error {
 	for _, d := range docs {
 		if a.output == "json" {
 			if err := a.line(d.text); err != nil {

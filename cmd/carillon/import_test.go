@@ -151,9 +151,9 @@ func TestWhatADryImportPrintsCanBeAdded(t *testing.T) {
 	}
 	want := imported(t, text)
 	for i, doc := range docs {
-		got, err := job.Decode(doc)
+		got, err := job.Decode(doc.text)
 		if err != nil || argsOf(t, got).Argv[2] != argsOf(t, want[i]).Argv[2] || got.ID != want[i].ID {
-			t.Errorf("%s, want %v: %v", doc, want[i], err)
+			t.Errorf("%s, want %v: %v", doc.text, want[i], err)
 		}
 	}
 }

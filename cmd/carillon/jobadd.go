@@ -76,7 +76,7 @@ func (a *app) jobsGiven(file string, fields *jobFlags) (jobs []job.Job, list boo
 	if err != nil {
 		return nil, false, err
 	}
-	var docs []json.RawMessage
+	var docs []source
 	switch {
 	case file != "" && len(doc) > 0:
 		return nil, false, usagef("give a job either by -f or by flags, not by both")
@@ -87,7 +87,7 @@ func (a *app) jobsGiven(file string, fields *jobFlags) (jobs []job.Job, list boo
 		if err != nil {
 			return nil, false, usage(err)
 		}
-		docs = append(docs, text)
+		docs = append(docs, source{1, text})
 	default:
 		text, err := a.readInput(file)
 		if err != nil {

@@ -66,7 +66,7 @@ func (a *app) patchGiven(file string, fields *jobFlags, id string) (patch, error
 			err = errors.New("it holds a list; one document with the fields to change is taken")
 		}
 		if err == nil {
-			p, err = readPatch(docs[0])
+			p, err = readPatch(docs[0].text)
 		}
 		if err != nil {
 			return nil, usagef("%s: %w", nameOf(file), err)
