@@ -200,17 +200,22 @@ func compact(doc json.RawMessage) json.RawMessage {
 // anew.
 func (c *Client) replace(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, error) {
 	return c.change(ctx, s, e.Job.ID, job.JobModified, "replaced", func(old store.Entry) (store.Entry, error) {
-		updated := old
-		updated.Job = e.Job
-		if bytes.Equal(old.Given, e.Given) {
-			updated.Job.Trigger = old.Job.Trigger
-			if e.Job.NextRunTime.IsZero() {
-				return updated, nil
-			}
-		}
-		updated.Given = e.Given
-		return updated, reschedule(&updated, time.UnixMilli(now))
+		return replaced(old, e, time.UnixMilli(now))
 	})
+}
+
+// replaced is old with the definition of e.
+func replaced(old, e store.Entry, now time.Time) (store.Entry, error) {
+	updated := old
+	updated.Job = e.Job
+	if bytes.Equal(old.Given, e.Given) {
+		updated.Job.Trigger = old.Job.Trigger
+		if e.Job.NextRunTime.IsZero() {
+			return updated, nil
+		}
+	}
+	updated.Given = e.Given
+	return updated, reschedule(&updated, now)
 }
 
 // reschedule gives e its next time by its new trigger; a paused job stays paused unless an

@@ -88,7 +88,6 @@ func (c *Client) Export(ctx context.Context, opts ...CallOption) ([]Job, error) 
 func (c *Client) Import(ctx context.Context, jobs []Job, opts ...CallOption) ([]Job, error) {
 	o := callOf(opts)
 	prepared := make([]Job, len(jobs))
-	type place struct{ store, id string }
 	seen := map[place]bool{}
 	var faults []error
 	for i, j := range jobs {

@@ -64,6 +64,18 @@ func (s *Store) Update(ctx context.Context, op string, old, updated Entry, kind 
 // Remove deletes a job and cancels its runs that have not started. Those that run go on; Running
 // and Cancel end them.
 func (s *Store) Remove(ctx context.Context, op, id string) (uid string, err error) {
+	return s.remove(ctx, op, id, "")
+}
+
+// RemoveIf is Remove of the job with this uid: another one of the same id stays, and gives
+// ErrJobNotFound.
+func (s *Store) RemoveIf(ctx context.Context, op, id, uid string) error {
+	_, err := s.remove(ctx, op, id, uid)
+	return err
+}
+
+// remove deletes the job with a uid, or whichever there is if that is empty.
+func (s *Store) remove(ctx context.Context, op, id, uid string) (removed string, err error) {
 	k := s.partitions[s.PartitionOf(id)]
 	slot := id
 	if e, err := s.Get(ctx, id); err == nil {
@@ -73,7 +85,7 @@ func (s *Store) Remove(ctx context.Context, op, id string) (uid string, err erro
 		k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id), k.removed(),
 		k.waitingIndex(), k.waiting(slot), k.waitingRuns(slot),
 	}
-	reply, err := s.run(ctx, removeScript, keys, append(s.env(), int(opLife.Seconds()), id, slot, "")...)
+	reply, err := s.run(ctx, removeScript, keys, append(s.env(), int(opLife.Seconds()), id, slot, uid)...)
 	if err != nil {
 		return "", err
 	}

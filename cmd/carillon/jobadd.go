@@ -20,6 +20,8 @@ const (
 	statusUpdated   = "updated"
 	statusUnchanged = "unchanged"
 	statusError     = "error"
+	statusRemoved   = "removed"
+	statusEnded     = "ended"
 )
 
 // addResult is the answer for one document of a list.
@@ -31,28 +33,17 @@ type addResult struct {
 }
 
 func (a *app) jobAddCommand() *cobra.Command {
-	var replace bool
-	c := a.addCommand("add", "Add a job, or a list of jobs", func() bool { return replace })
-	c.Flags().BoolVar(&replace, "replace", false, "update a job whose id is taken")
-	c.Example = "  carillon job add --id hello --task log --args '{\"message\":\"hi\"}' --every 15s\n" +
-		"  carillon job add -f jobs.yaml"
-	return c
-}
-
-func (a *app) jobApplyCommand() *cobra.Command {
-	c := a.addCommand("apply", "Add jobs, and update those that are there", func() bool { return true })
-	c.Example = "  carillon job apply -f jobs.yaml"
-	return c
-}
-
-func (a *app) addCommand(use, short string, replace func() bool) *cobra.Command {
 	var file string
+	var replace bool
 	var fields jobFlags
 	c := &cobra.Command{
-		Use: use + " {-f FILE|- | --task NAME --every 15s …}", Short: short, Args: takes(),
-		Long: short + ".\n\nA file holds one document, a list, or JSON lines, as JSON or YAML. A list is\n" +
+		Use: "add {-f FILE|- | --task NAME --every 15s …}", Short: "Add a job, or a list of jobs", Args: takes(),
+		Long: "Add a job, or a list of jobs.\n\nA file holds one document, a list, or JSON lines, as JSON or YAML. A list is\n" +
 			"checked whole, then added one by one with a result each.",
+		Example: "  carillon job add --id hello --task log --args '{\"message\":\"hi\"}' --every 15s\n" +
+			"  carillon job add -f jobs.yaml",
 	}
+	c.Flags().BoolVar(&replace, "replace", false, "update a job whose id is taken")
 	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` with job documents; - is standard input")
 	fields.register(c.Flags())
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -62,9 +53,9 @@ func (a *app) addCommand(use, short string, replace func() bool) *cobra.Command 
 		}
 		return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
 			if list {
-				return a.addList(cmd.Context(), c, jobs, replace(), in)
+				return a.addList(cmd.Context(), c, jobs, replace, in)
 			}
-			return a.addOne(cmd.Context(), c, jobs[0], replace(), in)
+			return a.addOne(cmd.Context(), c, jobs[0], replace, in)
 		})
 	}
 	return c

@@ -20,6 +20,7 @@ var jobTests = []conformance{
 	{"remove: runs in stream, delayed and line are cancelled", removeCancels},
 	{"remove: only its own runs leave a shared line", removeSharedLine},
 	{"remove: a job added again under the id is another", removeAndAddAgain},
+	{"remove: by uid another job of the id stays", removeByUID},
 	{"enqueue: a repeated op gets the first answer", enqueueRepeats},
 	{"enqueue: a job that is gone or another is refused", enqueueForJob},
 	{"list: paused jobs last, unreadable ones left out", listOrders},
@@ -192,6 +193,22 @@ func removeSharedLine(t *testing.T, open Open) {
 	r.wantPlace("ra")
 	r.wantPlace("rb", "waiting:k")
 	equal(r, "lines", r.raw.texts("SMEMBERS", r.key("waiting")), []string{"k"})
+}
+
+func removeByUID(t *testing.T, open Open) {
+	r := newRig(t, open)
+	first := r.add("j")
+	_, err := r.s.Remove(r.ctx, "op", "j")
+	r.must(err)
+	second := r.entry("j")
+	r.must(r.s.Add(r.ctx, "op2", second))
+	r.wantErr(r.s.RemoveIf(r.ctx, "op3", "j", first.UID), store.ErrJobNotFound)
+	got, err := r.s.Get(r.ctx, "j")
+	r.must(err)
+	equal(r, "uid", got.UID, second.UID)
+	r.must(r.s.RemoveIf(r.ctx, "op4", "j", second.UID))
+	_, err = r.s.Get(r.ctx, "j")
+	r.wantErr(err, store.ErrJobNotFound)
 }
 
 func removeAndAddAgain(t *testing.T, open Open) {
