@@ -107,7 +107,7 @@ func testApplyUnchanged(t *testing.T, env environment) {
 	env.must(t, nil, "job", "pause", "moved", "--reason", "under repair")
 	var before, after []document
 	env.must(t, &before, "job", "list")
-	changed := folder(t, map[string]string{"j.json": hourly("still", `,"next_run_time":"2100-01-01T00:00:00Z"`) + hourly("moved", `,"max_instances":3`)})
+	changed := folder(t, map[string]string{"j.json": hourly("still", `,"next_run_time":"2100-01-01T00:00:00Z"`) + hourly("moved", `,"max_instances":3,"next_run_time":"2100-01-01T00:00:00Z"`)})
 	want(t, applied(t, env, "-f", changed), "still unchanged", "moved updated max_instances")
 	env.must(t, &after, "job", "list", "--state", "paused")
 	for i := range after {
