@@ -62,7 +62,7 @@ func (a *Alone) Run(ctx, drain context.Context) error {
 	defer stop(nil)
 	var parts sync.WaitGroup
 	parts.Go(func() { stop(loop.Run(working, store.Office{Epoch: "alone", Term: a.term})) })
-	parts.Go(func() { a.hearCancels(working, pools) })
+	parts.Go(func() { a.hearWakes(working, pools) })
 	for _, p := range pools {
 		parts.Go(func() {
 			if err := p.Run(working, drain); err != nil {
@@ -109,16 +109,10 @@ func (a *Alone) members() (consumers, executors map[string]bool, known bool) {
 	return consumers, executors, true
 }
 
-// hearCancels renews at once when somebody asked to cancel a run.
-func (a *Alone) hearCancels(ctx context.Context, pools []*executor.Pool) {
+// hearWakes heeds the wakes of the store.
+func (a *Alone) hearWakes(ctx context.Context, pools []*executor.Pool) {
 	for ctx.Err() == nil {
-		err := a.Store.Wakes(ctx, func(_ int, what string) {
-			if what == "cancel" {
-				for _, p := range pools {
-					p.RenewNow()
-				}
-			}
-		})
+		err := a.Store.Wakes(ctx, func(_ int, what string) { heed(pools, what) })
 		a.Node.log.Debug("wake subscription ended", "error", err)
 	}
 }

@@ -84,6 +84,9 @@ func (x *explainer) gather(ctx context.Context) error {
 	if f.pause, err = x.store.PausedSince(ctx, partition); err != nil {
 		return err
 	}
+	if f.held, err = x.store.PausedExecutors(ctx, partition); err != nil {
+		return err
+	}
 	f.events, err = x.store.EventsAbout(ctx, f.id, lifeEvents)
 	return err
 }

@@ -69,8 +69,9 @@ type jobFacts struct {
 	entry  *store.Entry // nil when the job is gone or cannot be read
 	broken error        // why the record or its trigger cannot be used
 	pause  store.PauseState
-	oldest time.Time   // due time of the oldest history row; zero = no history
-	events []job.Event // of the job's life and of the scheduler's pauses, oldest first
+	held   map[string]store.PauseState // executors that are paused, by name
+	oldest time.Time                   // due time of the oldest history row; zero = no history
+	events []job.Event                 // of the job's life and of the scheduler's pauses, oldest first
 }
 
 // timeFacts is what is known of one time.

@@ -67,6 +67,7 @@ func TestExplainTime(t *testing.T) {
 		{"running", jobFacts{}, timeFacts{run: &RunInfo{RunID: "r", State: RunRunning, Node: "n", Started: oclock(10), Attempt: 2}}, "running", []string{"running on node n", "attempt 2"}},
 		{"asked to end", jobFacts{}, timeFacts{run: &RunInfo{RunID: "r", State: RunRunning, Node: "n", Started: oclock(10), Cancelling: true}}, "running", []string{"asked to end"}},
 		{"in a stream", jobFacts{}, timeFacts{run: &RunInfo{State: RunQueued, Executor: "mail", ScheduledTime: oclock(10)}}, "stream", []string{`executor "mail"`, "2h30m0s after its time"}},
+		{"in the stream of a paused executor", jobFacts{held: map[string]store.PauseState{"mail": {Since: oclock(9), Reason: "no relay"}}}, timeFacts{run: &RunInfo{State: RunQueued, Executor: "mail", ScheduledTime: oclock(10)}}, "stream", []string{`executor "mail" has been paused since 2026-03-01T09:00:00.000Z (no relay)`}},
 		{"in line", jobFacts{}, timeFacts{run: &RunInfo{State: RunWaiting}}, "waiting", []string{"in line for a slot"}},
 		{"in backoff", jobFacts{}, timeFacts{run: &RunInfo{State: RunDelayed, Due: oclock(13), Attempt: 2}}, "delayed", []string{"until 2026-03-01T13", "attempt 2"}},
 		{"behind another", jobFacts{}, timeFacts{run: &RunInfo{State: RunRunning, Follows: "r0"}}, "running", []string{"after run r0"}},
@@ -136,6 +137,10 @@ func TestExplainJob(t *testing.T) {
 			[]string{"Job j was removed at 2026-03-01T11:00:00.000Z (finished); its history outlives it by some days."}},
 		{"scheduler paused", jobFacts{entry: hourlyEntry(), pause: store.PauseState{Since: oclock(11)}},
 			[]string{"Job j is active; its next run is at 2026-03-01T12:00:00.000Z.", "The scheduler has been paused since 2026-03-01T11:00:00.000Z; no schedule time is dispatched."}},
+		{"executor paused", jobFacts{entry: hourlyEntry(func(e *store.Entry) { e.Job.Executor = "mail" }), held: map[string]store.PauseState{"mail": {Since: oclock(11), Reason: "x"}, "other": {}}},
+			[]string{"Job j is active; its next run is at 2026-03-01T12:00:00.000Z.", `Executor "mail" has been paused since 2026-03-01T11:00:00.000Z (x); no node starts its runs.`}},
+		{"another executor paused", jobFacts{entry: hourlyEntry(), held: map[string]store.PauseState{"mail": {}}},
+			[]string{"Job j is active; its next run is at 2026-03-01T12:00:00.000Z."}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -120,8 +120,17 @@ func runSentence(j jobFacts, r RunInfo) string {
 	case r.State == RunWaiting:
 		return "It waits in line for a slot: every slot that max_instances allows is taken, and overlap is queue or it is a further attempt." + id
 	}
+	if text, paused := pauseOfExecutor(j, r.Executor); paused {
+		return "It was dispatched and waits: " + text + ". When it is resumed, misfire_grace_time decides whether it runs." + id
+	}
 	return fmt.Sprintf("It was dispatched, and %s after its time no node has taken it up: those that serve executor %q are busy, or there are none.",
 		span(j.now.Sub(r.ScheduledTime)), r.Executor) + id
+}
+
+// pauseOfExecutor says since when and why an executor is paused, if it is.
+func pauseOfExecutor(j jobFacts, name string) (text string, paused bool) {
+	p, paused := j.held[name]
+	return fmt.Sprintf("executor %q has been paused since %s%s", name, stamp(p.Since), because(p.Reason)), paused
 }
 
 // undispatchedSentences say why a time may be due and not dispatched.
@@ -267,6 +276,11 @@ func explainJob(j jobFacts) []string {
 	}
 	if !j.pause.Since.IsZero() {
 		s = append(s, "The scheduler has been paused since "+stamp(j.pause.Since)+because(j.pause.Reason)+"; no schedule time is dispatched.")
+	}
+	if j.entry != nil {
+		if text, paused := pauseOfExecutor(j, j.entry.Job.Executor); paused {
+			s = append(s, strings.ToUpper(text[:1])+text[1:]+"; no node starts its runs.")
+		}
 	}
 	return s
 }

@@ -27,6 +27,7 @@ func (r *running) mountHealth(l *cluster.Listener) {
 	metrics := promhttp.HandlerFor(r.meters.registry, promhttp.HandlerOpts{})
 	l.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.measureQueues(req.Context())
+		r.measurePauses(req.Context())
 		metrics.ServeHTTP(w, req)
 	}))
 }
@@ -72,6 +73,29 @@ func (r *running) measureQueues(ctx context.Context) {
 				continue
 			}
 			r.meters.queue.WithLabelValues(name, executor).Set(float64(n))
+		}
+	}
+}
+
+// measurePauses reads which executors are paused, for a scrape.
+func (r *running) measurePauses(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for _, name := range r.client.Stores() {
+		s := r.client.stores[name]
+		on := map[string]float64{}
+		for p := range s.Partitions() {
+			paused, err := s.PausedExecutors(ctx, p)
+			if err != nil {
+				r.log.Debug("pauses of executors not measured", "store", name, "error", err)
+				return
+			}
+			for executor := range paused {
+				on[executor] = 1
+			}
+		}
+		for _, executor := range r.executorNames() {
+			r.meters.paused.WithLabelValues(name, executor).Set(on[executor])
 		}
 	}
 }

@@ -15,6 +15,7 @@ type meters struct {
 	term       prometheus.Gauge
 	members    prometheus.Gauge
 	queue      *prometheus.GaugeVec
+	paused     *prometheus.GaugeVec
 	dispatch   prometheus.Histogram
 	start      *prometheus.HistogramVec
 	duration   *prometheus.HistogramVec
@@ -54,6 +55,9 @@ func newMeters(node string) *meters {
 		queue: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "carillon", Name: "queue_depth", Help: "Entries in an executor's streams, waiting or fetched.", ConstLabels: labels,
 		}, []string{"store", "executor"}),
+		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "carillon", Name: "executor_paused", Help: "1 while an executor is paused, 0 else.", ConstLabels: labels,
+		}, []string{"store", "executor"}),
 		dispatch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "carillon", Name: "due_lateness_seconds", Help: "From a run's due time to its dispatch.",
 			ConstLabels: labels, Buckets: latenessBuckets,
@@ -70,7 +74,7 @@ func newMeters(node string) *meters {
 		repairs:    counter("slot_repairs_total", "Slot counters the audit had to mend; must stay 0."),
 	}
 	m.registry.MustRegister(
-		m.leader, m.term, m.members, m.queue, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
+		m.leader, m.term, m.members, m.queue, m.paused, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
 		m.recovered, m.refused, m.dropped, m.parked, m.repairs,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -296,19 +296,25 @@ func (r *running) farewell() {
 	r.write(ctx, e)
 }
 
-// hearWakes renews at once when somebody asked to cancel a run.
+// heed has executors learn soon that somebody asked to cancel a run, or paused or resumed an executor.
+func heed(pools []*executor.Pool, wake string) {
+	for _, p := range pools {
+		switch wake {
+		case "cancel":
+			p.RenewNow()
+		case "executor", "subscribed": // what was said before was not heard
+			p.LookNow()
+		}
+	}
+}
+
+// hearWakes heeds the wakes of all stores.
 func (r *running) hearWakes(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, s := range r.client.stores {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				err := s.Wakes(ctx, func(_ int, what string) {
-					if what == "cancel" {
-						for _, p := range r.pools {
-							p.RenewNow()
-						}
-					}
-				})
+				err := s.Wakes(ctx, func(_ int, what string) { heed(r.pools, what) })
 				r.log.Debug("wake subscription ended", "error", err)
 			}
 		})

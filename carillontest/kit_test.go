@@ -315,3 +315,26 @@ func TestScale(t *testing.T) {
 		equal(t, "runs", len(kit.Runs()), 440)
 	})
 }
+
+func TestPausedExecutorHoldsItsRuns(t *testing.T) {
+	run(t, func(t *testing.T, kit *carillontest.Kit) {
+		kit.AddJob(every(func(j *carillon.Job) { j.Coalesce, j.MaxInstances = carillon.CoalesceAll, 10 }))
+		kit.AdvanceTo(at(15))
+		pause := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			kit.Settle()
+		}
+		pause(kit.Client().PauseExecutor(t.Context(), "default", carillon.Because("a test")))
+		kit.AdvanceTo(at(45))
+		equal(t, "runs while paused", len(kit.Runs()), 1)
+		pause(kit.Client().ResumeExecutor(t.Context(), "default"))
+		var late []time.Duration
+		for _, r := range kit.Runs() {
+			late = append(late, r.Started.Sub(r.ScheduledTime))
+		}
+		equal(t, "lateness at once after the resumption", late, []time.Duration{0, 25 * time.Minute, 15 * time.Minute, 5 * time.Minute})
+	})
+}

@@ -47,7 +47,7 @@ type Config struct {
 	// Lease is how long a run stays this node's without being renewed. Zero means DefaultLease.
 	Lease time.Duration
 	// Block is how long one read waits for work, and how long a reader may need to notice that its
-	// context has ended. Zero means DefaultBlock.
+	// context has ended, or that a pause of the executor is over. Zero means DefaultBlock.
 	Block time.Duration
 	// Grace is how long Run waits for handlers after it has ended their contexts. Zero means
 	// DefaultGrace.

@@ -22,6 +22,8 @@
 //     than Grace after it ended. Each is named in the log; nothing it does is reported, and its
 //     lease is left to end.
 //   - A partition that cannot be reached stops only its own runs.
+//   - While the executor is paused nothing is started and nothing fetched: what was fetched goes back
+//     to the stream, and each partition is asked once in Config.Block whether the pause is over.
 //
 // # What it does not
 //
@@ -33,5 +35,4 @@
 //     whole entry, in the pending list of this consumer, from where the leader puts it back when it
 //     has been idle; a node that can read it takes it then. Nothing else waits for it, except
 //     bodies of the same entry.
-//   - A nudge that was fetched but not answered before the shutdown is left pending likewise.
 package executor

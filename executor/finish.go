@@ -124,7 +124,7 @@ func (l *line) report(ctx, work context.Context, batch []result) error {
 			l.refused(r)
 			continue
 		}
-		l.accepted(work, r, replies[i].Next)
+		l.accepted(work, r, replies[i].Next, replies[i].Back)
 		if r.sent != now {
 			l.renewSoon() // what follows may have started in answer to the first sending
 		}
@@ -133,8 +133,8 @@ func (l *line) report(ctx, work context.Context, batch []result) error {
 }
 
 // accepted acts on an outcome that the store has taken: next is what it has started in the same
-// slot, in answer to any sending of r.
-func (l *line) accepted(work context.Context, r result, next *store.Message) {
+// slot, in answer to any sending of r; back says that what follows waits in the stream instead.
+func (l *line) accepted(work context.Context, r result, next *store.Message, back bool) {
 	m := r.fin.Message
 	l.tell(eventOf(r.fin), m, m.Runs[0], causeOf(r.fin))
 	l.observe(ObservedEnd, m, Observation{
@@ -145,6 +145,9 @@ func (l *line) accepted(work context.Context, r result, next *store.Message) {
 		return
 	}
 	rest := *r.fin.Next
+	if back {
+		return // it waits in the stream
+	}
 	if next == nil {
 		l.tellDropped(rest, rest.Runs)
 		return

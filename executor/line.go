@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,19 +11,14 @@ import (
 	"github.com/carillon-project/carillon/store"
 )
 
-const (
-	// handBackPatience bounds the attempt to give back, at shutdown, what was fetched only.
-	handBackPatience = 3 * time.Second
-	// handBackCount is how many pending entries are given back in one call.
-	handBackCount = 500
-)
-
 // queue is what a line needs of a store; *store.Store is one.
 type queue interface {
 	Fetch(ctx context.Context, partition int, executor, consumer string, count int, block time.Duration) ([]store.Fetched, error)
 	FetchPending(ctx context.Context, partition int, executor, consumer string, count int) ([]store.Fetched, error)
 	Start(ctx context.Context, st store.Start) ([]store.StartReply, error)
 	StartNext(ctx context.Context, c store.Consumer, owner string, lease time.Duration, entry, slot string) (store.StartReply, error)
+	HandBack(ctx context.Context, c store.Consumer, entries []string) error
+	ExecutorPaused(ctx context.Context, partition int, executor string) (bool, error)
 	Postpone(ctx context.Context, c store.Consumer, entry string, delay time.Duration, postpone, back []store.Message) error
 	Renew(ctx context.Context, partition int, lease time.Duration, held []store.Held) ([]store.Renewal, error)
 	Finish(ctx context.Context, partition int, lease time.Duration, done []store.Finish) ([]store.FinishReply, error)
@@ -41,6 +37,7 @@ type line struct {
 	leases   leases
 	out      outbox
 	renewNow chan struct{} // of capacity 1
+	lookNow  chan struct{} // of capacity 1
 
 	// of the reader alone
 	readable bool            // it has read once
@@ -53,8 +50,8 @@ func newLine(p *Pool, name string, q queue, partition int) *line {
 		cfg: p.cfg, pool: p, queue: q, storeName: name,
 		consumer: store.Consumer{Partition: partition, Executor: p.cfg.Name, Name: p.cfg.Node + "/" + p.cfg.Boot},
 		log:      p.cfg.Logger.With("executor", p.cfg.Name, "store", name, "partition", partition),
-		renewNow: make(chan struct{}, 1),
-		left:     map[string]bool{}, reported: map[string]bool{},
+		renewNow: make(chan struct{}, 1), lookNow: make(chan struct{}, 1),
+		left: map[string]bool{}, reported: map[string]bool{},
 	}
 	l.leases.now, l.leases.held = p.cfg.Now, map[*attempt]bool{}
 	l.out.filled = make(chan struct{}, 1)
@@ -82,6 +79,9 @@ func (l *line) read(ctx, work context.Context) {
 			break
 		}
 		more, err := l.round(ctx, work, free, pending)
+		if errors.Is(err, errPaused) {
+			err = l.rest(ctx)
+		}
 		if err != nil && ctx.Err() == nil {
 			t.note(err)
 			t.pause(ctx)
@@ -92,7 +92,7 @@ func (l *line) read(ctx, work context.Context) {
 		pending = more
 		l.ready(pending)
 	}
-	if err := l.handBack(ctx, work); err != nil {
+	if err := l.handBack(ctx); err != nil {
 		l.log.Warn("fetched runs were not handed back, the leader will", "error", err)
 	}
 }
@@ -144,28 +144,4 @@ func (l *line) pending(ctx context.Context, count int) (fresh []store.Fetched, m
 	}
 	l.left = there
 	return fresh, len(entries) == count, nil
-}
-
-// handBack gives back what this consumer has pending, as far as it can be read.
-func (l *line) handBack(ctx, work context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handBackPatience)
-	defer cancel()
-	for {
-		fresh, more, err := l.pending(ctx, handBackCount)
-		if err != nil {
-			return err
-		}
-		back := l.sort(fresh)
-		for _, n := range back.nudges {
-			l.left[n.entry] = true // the leader takes it from here
-		}
-		for _, part := range batches(append(back.start, back.missing...)) {
-			if _, err := l.startSome(ctx, work, part, 0); err != nil {
-				return err
-			}
-		}
-		if !more {
-			return nil
-		}
-	}
 }

@@ -203,7 +203,7 @@ func TestWhatIsFetchedAfterTheEndIsNotStarted(t *testing.T) {
 		}
 		r.stop()
 		<-r.ended
-		want := []string{"pending 1", "fetch 1", "pending 500", "start 0+1"}
+		want := []string{"pending 1", "fetch 1", "pending 500", "back 1", "pending 500"}
 		if diff := cmp.Diff(want, f.take()); diff != "" {
 			t.Error(diff)
 		}

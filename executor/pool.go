@@ -56,6 +56,14 @@ func (p *Pool) RenewNow() {
 	}
 }
 
+// LookNow has readers that wait for the end of a pause of the executor look soon whether it is over,
+// instead of within Config.Block. It does not wait.
+func (p *Pool) LookNow() {
+	for _, l := range p.lines {
+		l.lookSoon()
+	}
+}
+
 // Run fetches, starts and runs until ctx ends. Then it fetches no more, gives back what has not
 // started and waits for the handlers, with what follows them in their slots. When drain ends too,
 // it ends the contexts of the handlers that still run, hands their runs to other nodes and waits

@@ -28,6 +28,7 @@ type fake struct {
 	entries chan []store.Fetched
 
 	fetch   func(n int) error
+	paused  func(n int) (bool, error)
 	pending func(n int) ([]store.Fetched, error)
 	start   func(n int, st store.Start) ([]store.StartReply, error)
 	renew   func(n int) (store.Renewal, error)
@@ -101,6 +102,18 @@ func startAll(st store.Start) []store.StartReply {
 func (f *fake) StartNext(context.Context, store.Consumer, string, time.Duration, string, string) (store.StartReply, error) {
 	f.note("next", "")
 	return store.StartReply{Verdict: store.StartGone}, nil
+}
+
+func (f *fake) HandBack(_ context.Context, _ store.Consumer, entries []string) error {
+	f.note("back ", fmt.Sprint(len(entries)))
+	return nil
+}
+
+func (f *fake) ExecutorPaused(context.Context, int, string) (bool, error) {
+	if n := f.note("paused", ""); f.paused != nil {
+		return f.paused(n)
+	}
+	return false, nil
 }
 
 func (f *fake) Postpone(context.Context, store.Consumer, string, time.Duration, []store.Message, []store.Message) error {

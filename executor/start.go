@@ -188,10 +188,15 @@ func (l *line) startSome(ctx, work context.Context, entries []opened, room int) 
 	if err != nil {
 		return 0, err
 	}
+	paused := false
 	for i, r := range replies {
 		if l.answered(work, st.Run[i].Message, r, st.Owner, sent) {
 			used++
 		}
+		paused = paused || r.Verdict == store.StartPaused
+	}
+	if paused {
+		return used, errPaused
 	}
 	return used, nil
 }
@@ -232,7 +237,7 @@ func (l *line) answered(work context.Context, m store.Message, r store.StartRepl
 		l.tellAll(job.JobMissed, m, missed, "later than its grace")
 		return l.begin(work, r.Message, owner, sent, r.Now)
 	}
-	return false // RUNNING: others run it; GONE: it was taken from us
+	return false // RUNNING: others run it; GONE: it was taken from us; PAUSED: nothing was done
 }
 
 // startNext answers a nudge, and returns 1 when a run has begun.
@@ -243,6 +248,9 @@ func (l *line) startNext(ctx, work context.Context, n nudge) (used int, err erro
 	r, err := l.queue.StartNext(ctx, l.consumer, owner, l.cfg.Lease, n.entry, n.slot)
 	if err != nil {
 		return 0, err
+	}
+	if r.Verdict == store.StartPaused {
+		return 0, errPaused
 	}
 	if r.Verdict == store.Started && l.begin(work, r.Message, owner, sent, r.Now) {
 		return 1, nil

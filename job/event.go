@@ -20,6 +20,8 @@ const (
 	NodeLost          EventKind = "node_lost"
 	ExecutorAdded     EventKind = "executor_added"
 	ExecutorRemoved   EventKind = "executor_removed"
+	ExecutorPaused    EventKind = "executor_paused"  // Cause begins with the executor's name
+	ExecutorResumed   EventKind = "executor_resumed" // Cause begins with the executor's name
 	JobAdded          EventKind = "job_added"
 	JobModified       EventKind = "job_modified"
 	JobPaused         EventKind = "job_paused"
@@ -44,7 +46,8 @@ const (
 func EventKinds() []EventKind {
 	return []EventKind{
 		SchedulerStarted, SchedulerShutdown, SchedulerPaused, SchedulerResumed, LeaderElected,
-		LeaderLost, NodeJoined, NodeLost, ExecutorAdded, ExecutorRemoved, JobAdded, JobModified,
+		LeaderLost, NodeJoined, NodeLost, ExecutorAdded, ExecutorRemoved, ExecutorPaused,
+		ExecutorResumed, JobAdded, JobModified,
 		JobPaused, JobResumed, JobRemoved, AllJobsRemoved, JobParked, JobSubmitted, JobStarted,
 		JobExecuted, JobError, JobMissed, JobMaxInstances, JobCoalesced, JobRetrying, JobLost,
 		JobCancelled,

@@ -80,7 +80,7 @@ func (r *running) listen(ctx context.Context) {
 // wakeTime reads what a wake says: a run time, or "look now" (0); ok is false when it is not for the
 // leader. A time that cannot be read is taken as now.
 func wakeTime(what string) (at int64, ok bool) {
-	if what == "cancel" {
+	if what == "cancel" || what == "executor" {
 		return 0, false
 	}
 	at, err := strconv.ParseInt(what, 10, 64)

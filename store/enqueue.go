@@ -123,7 +123,7 @@ func (s *Store) Note(ctx context.Context, partition int, events ...job.Event) er
 }
 
 // Wakes calls f for every message on the wake channels: with the next run time a change brought,
-// "cancel", or "". It calls f with "subscribed" after each (re)subscription, since messages sent
+// "cancel", "executor" (one was paused or resumed), or "". It calls f with "subscribed" after each (re)subscription, since messages sent
 // before are lost, and returns when ctx ends.
 func (s *Store) Wakes(ctx context.Context, f func(partition int, what string)) error {
 	channels := make([]string, len(s.partitions))

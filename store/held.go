@@ -78,6 +78,7 @@ type Finish struct {
 type FinishReply struct {
 	Refused bool     // the run was not this owner's any more: a late result, counted and dropped
 	Next    *Message // what follows has started under the same owner, without what was missed
+	Back    bool     // what follows has gone back to the stream, since its executor is paused
 }
 
 // Finish ends attempts of one partition in one call. Calling it again is safe; the second answer
@@ -89,7 +90,7 @@ func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, 
 	}
 	k := s.partitions[partition]
 	keys := []string{
-		k.events(), k.jobs(), k.running(), k.leases(), k.removed(), k.delayed(), k.delayedRuns(), k.dead(),
+		k.events(), k.jobs(), k.running(), k.leases(), k.removed(), k.delayed(), k.delayedRuns(), k.dead(), k.pausedExecutors(),
 	}
 	args := append(s.env(), lease.Milliseconds())
 	for _, f := range done {
@@ -117,6 +118,7 @@ func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, 
 	replies := make([]FinishReply, len(done))
 	for i, f := range done {
 		tag, missed := pair(list[i])
+		replies[i].Back = tag == "BACK"
 		replies[i].Refused = tag == "REFUSED" && !resent
 		if tag == "NEXT" && f.Next != nil {
 			next := *f.Next

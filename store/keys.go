@@ -24,6 +24,7 @@ import (
 //	delayed_runs          hash    finish postpone enqueue promote   with its member of delayed
 //	fence                 hash    take_office dispatch              never
 //	paused                string  pause                             on resume
+//	paused_executors      hash    pause_executor                    field on resume
 //	removed               zset    remove prune                      when no older run can exist
 //	op:<op id>            string  each client mutation              after opLife, or as it says
 //	history:<job>         list    dispatch start finish recover …   capped; expires after its job
@@ -54,6 +55,7 @@ func (k keys) delayed() string           { return k.prefix + "delayed" }
 func (k keys) delayedRuns() string       { return k.prefix + "delayed_runs" }
 func (k keys) fence() string             { return k.prefix + "fence" }
 func (k keys) paused() string            { return k.prefix + "paused" }
+func (k keys) pausedExecutors() string   { return k.prefix + "paused_executors" }
 func (k keys) removed() string           { return k.prefix + "removed" }
 func (k keys) op(id string) string       { return k.prefix + "op:" + id }
 func (k keys) history(job string) string { return k.prefix + "history:" + job }

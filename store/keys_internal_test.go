@@ -55,7 +55,7 @@ func TestKeysCarryTheHashTag(t *testing.T) {
 	tag := regexp.MustCompile(`^\{ns:3\}:[a-z_]+(:x\{y\})?$`)
 	for _, key := range []string{
 		k.meta(), k.registry(), k.jobs(), k.runTimes(), k.stream("x{y}"), k.running(), k.leases(), k.slot("x{y}"), k.waitingIndex(),
-		k.waiting("x{y}"), k.waitingRuns("x{y}"), k.delayed(), k.delayedRuns(), k.fence(), k.paused(), k.removed(), k.op("x{y}"),
+		k.waiting("x{y}"), k.waitingRuns("x{y}"), k.delayed(), k.delayedRuns(), k.fence(), k.paused(), k.pausedExecutors(), k.removed(), k.op("x{y}"),
 		k.history("x{y}"), k.dead(), k.log("x{y}"), k.events(), k.wake(),
 	} {
 		if !tag.MatchString(key) {
@@ -74,9 +74,9 @@ func TestScriptsKnowTheirArity(t *testing.T) {
 		{"as many as it takes", addScript, 5, true},
 		{"one too many", addScript, 6, false},
 		{"one too few", addScript, 4, false},
-		{"no items", startScript, 7, true},
-		{"two items", startScript, 15, true},
-		{"half an item", startScript, 9, false},
+		{"no items", startScript, 8, true},
+		{"two items", startScript, 16, true},
+		{"half an item", startScript, 10, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

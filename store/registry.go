@@ -75,15 +75,23 @@ func (s *Store) Registry(ctx context.Context) (Registry, error) {
 
 // Knows returns ErrUnknownExecutor or ErrUnknownTask when no node has ever served the name.
 func (r Registry) Knows(executor, task string) error {
-	if !slices.Contains(r.Executors, executor) {
-		return fmt.Errorf("%w: no node has ever served %q; known are %s; start a node with --executor %s=N, or correct the name",
-			ErrUnknownExecutor, executor, listed(r.Executors), executor)
+	if err := r.KnowsExecutor(executor); err != nil {
+		return err
 	}
 	if !slices.Contains(r.Tasks, task) {
 		return fmt.Errorf("%w: no node has ever served %q; known are %s; start a node that handles it, or correct the name",
 			ErrUnknownTask, task, listed(r.Tasks))
 	}
 	return nil
+}
+
+// KnowsExecutor returns ErrUnknownExecutor when no node has ever served the name.
+func (r Registry) KnowsExecutor(executor string) error {
+	if slices.Contains(r.Executors, executor) {
+		return nil
+	}
+	return fmt.Errorf("%w: no node has ever served %q; known are %s; start a node with --executor %s=N, or correct the name",
+		ErrUnknownExecutor, executor, listed(r.Executors), executor)
 }
 
 func listed(names []string) string {

@@ -124,6 +124,7 @@ const (
 	StartRemoved  Verdict = "REMOVED" // its job is gone
 	StartRunning  Verdict = "RUNNING" // somebody runs it already
 	StartGone     Verdict = "GONE"    // the entry is not in this consumer's pending list any more
+	StartPaused   Verdict = "PAUSED"  // the executor is paused: hand back, and wait until it is not
 	startEmpty    Verdict = "EMPTY"
 	startChanged  Verdict = "CHANGED"
 	maxNextRounds         = 1000
@@ -137,14 +138,15 @@ type StartReply struct {
 	Now     int64 // Redis time of the decision, Unix ms
 }
 
-// Start carries out st and answers for each of st.Run. Resending the same st is safe.
+// Start carries out st and answers for each of st.Run. Resending the same st is safe. While the
+// executor is paused it does nothing, gives nothing back either, and every verdict is StartPaused.
 func (s *Store) Start(ctx context.Context, st Start) ([]StartReply, error) {
 	if len(st.Entries) == 0 {
 		return nil, nil
 	}
 	k := s.partitions[st.Partition]
 	keys := []string{
-		k.events(), k.jobs(), k.stream(st.Executor), k.running(), k.leases(), k.removed(), k.waitingIndex(),
+		k.events(), k.jobs(), k.stream(st.Executor), k.running(), k.leases(), k.removed(), k.waitingIndex(), k.pausedExecutors(),
 	}
 	args := append(s.env(), group, st.Name, st.Owner, st.Lease.Milliseconds(), st.Executor, len(st.Entries), len(st.Return))
 	for _, id := range st.Entries {
@@ -190,7 +192,8 @@ func (s *Store) wakeToCancel(ctx context.Context, k keys) {
 }
 
 // StartNext answers a nudge: it starts the first in line for the slot, if there is room. The
-// verdict is Started, StartFull, or StartGone when nobody is in line.
+// verdict is Started, StartFull, StartPaused (the nudge is back in the stream then), or StartGone when
+// nobody is in line.
 func (s *Store) StartNext(ctx context.Context, c Consumer, owner string, lease time.Duration, entry, slot string) (StartReply, error) {
 	k := s.partitions[c.Partition]
 	for range maxNextRounds {
@@ -203,7 +206,7 @@ func (s *Store) StartNext(ctx context.Context, c Consumer, owner string, lease t
 		}
 		keys := []string{
 			k.events(), k.jobs(), k.stream(c.Executor), k.running(), k.leases(), k.removed(), k.waitingIndex(),
-			k.slot(slot), k.waiting(slot), k.waitingRuns(slot), k.history(m.JobID),
+			k.slot(slot), k.waiting(slot), k.waitingRuns(slot), k.history(m.JobID), k.pausedExecutors(),
 		}
 		args := append(s.env(), group, owner, lease.Milliseconds(), c.Executor, entry, head, slot)
 		for _, run := range m.Runs {
@@ -221,8 +224,8 @@ func (s *Store) StartNext(ctx context.Context, c Consumer, owner string, lease t
 				m.Runs = m.Runs[min(missed, len(m.Runs)-1):]
 				return StartReply{Verdict: Started, Message: m, Now: n.read(text(list[2]))}, n.err
 			}
-		case StartFull:
-			return StartReply{Verdict: StartFull}, nil
+		case StartFull, StartPaused:
+			return StartReply{Verdict: Verdict(verdict)}, nil
 		case startEmpty:
 			return StartReply{Verdict: StartGone}, nil
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,7 +11,7 @@ import (
 	"github.com/carillon-project/carillon/job"
 )
 
-// PauseState says since when and why schedule times of a partition are paused. The zero value is
+// PauseState says since when and why schedule times of a partition, or an executor in it, are paused. The zero value is
 // not paused.
 type PauseState struct {
 	Since  time.Time // time of Redis
@@ -28,10 +27,7 @@ func (s *Store) PausedSince(ctx context.Context, partition int) (PauseState, err
 	if err != nil {
 		return PauseState{}, s.explain("pause state", err)
 	}
-	since, reason, _ := strings.Cut(value, "\t")
-	n := numbers{}
-	p := PauseState{Since: time.UnixMilli(n.read(since)).UTC(), Reason: reason}
-	return p, n.unreadable("pause state")
+	return decodePause(value)
 }
 
 // EventsAbout returns the events that the log of a job's partition keeps of that job, or of no job,

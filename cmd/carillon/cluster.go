@@ -19,7 +19,7 @@ import (
 
 func (a *app) clusterCommand() *cobra.Command {
 	status := &cobra.Command{
-		Use: "status", Short: "Show the nodes, the leader, and whether times are paused", Args: takes(),
+		Use: "status", Short: "Show the nodes, the leader, and what is paused", Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withEtcd(func(etcd *clientv3.Client) error { return a.clusterStatus(cmd.Context(), etcd) })
 		},
@@ -50,7 +50,16 @@ type status struct {
 	Cluster string          `json:"cluster"`
 	Leader  *cluster.Leader `json:"leader"`
 	Paused  bool            `json:"paused"`
+	Held    []heldExecutor  `json:"paused_executors"`
 	Nodes   []statusNode    `json:"nodes"`
+}
+
+// heldExecutor is an executor that is paused.
+type heldExecutor struct {
+	Store  string `json:"store"`
+	Name   string `json:"name"`
+	Since  string `json:"since"`
+	Reason string `json:"reason,omitempty"`
 }
 
 type statusNode struct {
@@ -76,25 +85,33 @@ func (a *app) clusterStatus(ctx context.Context, etcd *clientv3.Client) error {
 			Leader: s.Leader != nil && s.Leader.Name == m.Name, Started: job.FormatTime(m.Started),
 		})
 	}
-	s.Paused = a.paused(ctx)
+	s.Paused, s.Held = a.paused(ctx)
 	return a.answer(s, func(w io.Writer) { writeStatus(w, s) })
 }
 
-// paused asks Redis, where one is given. What the membership says must not hang on it: a Redis that
-// is out of reach is told on standard error and counts as not paused.
-func (a *app) paused(ctx context.Context) bool {
+// paused asks Redis, where one is given, for what is paused. What the membership says must not hang
+// on it: a Redis that is out of reach is told on standard error and counts as not paused.
+func (a *app) paused(ctx context.Context) (on bool, held []heldExecutor) {
+	held = []heldExecutor{}
 	if a.redis == "" && len(a.stores) == 0 {
-		return false
+		return false, held
 	}
-	on := false
 	err := a.withClient(ctx, func(c *carillon.Client, _ []carillon.CallOption) (err error) {
-		on, err = c.IsPaused(ctx)
+		if on, err = c.IsPaused(ctx); err != nil {
+			return err
+		}
+		all, err := c.Executors(ctx)
+		for _, e := range all {
+			if e.Paused {
+				held = append(held, heldExecutor{e.Store, e.Name, job.FormatTime(e.Since), e.Reason})
+			}
+		}
 		return err
 	})
 	if err != nil && !errors.Is(err, carillon.ErrNotInitialised) {
 		fmt.Fprintln(a.stderr, errorLine(fmt.Errorf("whether times are paused is not known: %w", err)))
 	}
-	return on
+	return on, held
 }
 
 func writeStatus(w io.Writer, s status) {
@@ -106,6 +123,9 @@ func writeStatus(w io.Writer, s status) {
 		leader += ", paused"
 	}
 	fmt.Fprintf(w, "cluster %s: %d nodes, %s\n", s.Cluster, len(s.Nodes), leader)
+	for _, e := range s.Held {
+		writeFolded(w, "", pauseSentence(e))
+	}
 	if len(s.Nodes) == 0 {
 		return
 	}
@@ -122,6 +142,15 @@ func writeStatus(w io.Writer, s status) {
 		rows[i] = []string{mark, n.Name, n.Address, n.Started, strings.Join(executors, " ")}
 	}
 	writeTable(w, []string{"", "NODE", "ADDRESS", "STARTED", "EXECUTORS"}, []int{1, 16, 21, 24, columns}, rows)
+}
+
+// pauseSentence says that an executor is paused, for people.
+func pauseSentence(e heldExecutor) string {
+	s := fmt.Sprintf("executor %s of store %s is paused since %s", e.Name, e.Store, e.Since)
+	if e.Reason != "" {
+		s += " (" + e.Reason + ")"
+	}
+	return s
 }
 
 // stepDown ends the term in office.

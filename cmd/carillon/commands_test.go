@@ -29,6 +29,7 @@ func TestCommands(t *testing.T) {
 	t.Run("runs and history", func(t *testing.T) { testRuns(t, env) })
 	t.Run("events", func(t *testing.T) { testEvents(t, env) })
 	t.Run("cluster", func(t *testing.T) { testCluster(t, env, address) })
+	t.Run("executors", func(t *testing.T) { testExecutors(t, env) })
 	t.Run("stores", func(t *testing.T) { testStores(t, env) })
 	t.Run("shell and http are closed", func(t *testing.T) { testClosedTasks(t, env) })
 	t.Run("text fits", func(t *testing.T) { testText(t, env) })
@@ -305,7 +306,7 @@ func testClosedTasks(t *testing.T, env environment) {
 func testText(t *testing.T, env environment) {
 	long := strings.Repeat("l", 200)
 	env.must(t, nil, "job", "add", "--id", long, "--task", "log", "--cron", "0 3 * * mon")
-	for _, args := range []string{"job list", "cluster status", "events", "job history @shell", "run list", "store check", "version"} {
+	for _, args := range []string{"job list", "cluster status", "executor list", "events", "job history @shell", "run list", "store check", "version"} {
 		r := env.call(t, "", strings.Split(args, " ")...)
 		if r.code != 0 || r.out == "" || r.err != "" {
 			t.Errorf("%s: %+v", args, r)

@@ -1,11 +1,12 @@
 -- finish: end attempts; only the owner may, and the removal from running permits the DECR.
 -- KEYS[3] running (hash)  KEYS[4] leases (zset)  KEYS[5] removed (zset)  KEYS[6] delayed (zset)
--- KEYS[7] delayed_runs (hash)  KEYS[8] dead (list)
+-- KEYS[7] delayed_runs (hash)  KEYS[8] dead (list)  KEYS[9] paused_executors (hash)
 -- then per run: slots:<slot> (string), waiting:<slot> (zset), history (list), stream (stream)
 -- ARGV[5] lease, ms  then per run: id, owner, outcome, event kind, cause, error, delay of the retry in
 --   ms or '', body of the retry, body of what follows in the same slot or '', result
--- Returns per run {tag, runs dropped as missed}: DONE | NEXT (what follows has started) | REFUSED.
-local reply, key = {}, 9
+-- Returns per run {tag, runs dropped as missed}: DONE | NEXT (what follows has started) |
+-- BACK (what follows is in the stream, since its executor is paused) | REFUSED.
+local reply, key = {}, 10
 local function close(h, id, m, i)
   local _, sched = first(m)
   local outcome, kind, cause, err = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
@@ -29,6 +30,10 @@ local function follow(h, text, owner, gone)
   if gone then
     skip(m, KEYS[key + 2], 'cancelled', 'job_cancelled', 'job removed')
     return {'DONE', 0}
+  end
+  if redis.call('HEXISTS', KEYS[9], h.executor) == 1 then
+    redis.call('XADD', KEYS[key + 3], '*', 'm', text)
+    return {'BACK', 0}
   end
   local missed = judge(m, KEYS[key + 2])
   if m.runs == '' then return {'DONE', missed} end
@@ -59,7 +64,7 @@ for i = 6, #ARGV, 10 do
     local gone = close(h, id, parse(h.text), i)
     answer = {'DONE', 0}
     if ARGV[i + 8] ~= '' then answer = follow(h, ARGV[i + 8], owner, gone) end
-    if answer[1] == 'DONE' then release(h.slot, KEYS[key], KEYS[key + 1], KEYS[key + 3]) end
+    if answer[1] ~= 'NEXT' then release(h.slot, KEYS[key], KEYS[key + 1], KEYS[key + 3]) end
   elseif not h and ARGV[i + 8] ~= '' then
     answer = resent(ARGV[i + 8], owner)
   end

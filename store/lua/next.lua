@@ -2,10 +2,11 @@
 -- KEYS[3] stream (stream)  KEYS[4] running (hash)  KEYS[5] leases (zset)  KEYS[6] removed (zset)
 -- KEYS[7] waiting (set)  KEYS[8] slots:<slot> (string)  KEYS[9] waiting:<slot> (zset)
 -- KEYS[10] waiting_runs:<slot> (hash)  KEYS[11] history of the job that is expected first (list)
+-- KEYS[12] paused_executors (hash)
 -- ARGV[5] group  ARGV[6] owner  ARGV[7] lease, ms  ARGV[8] executor  ARGV[9] entry id of the nudge
 -- ARGV[10] run expected first in line, or ''  ARGV[11] slot  ARGV[12..] the runs that share its slot
 -- Returns {tag, runs dropped as missed, now}: STARTED | FULL | EMPTY | CHANGED (look again) |
--- REMOVED, MISSED (dropped; look again).
+-- REMOVED, MISSED (dropped; look again) | PAUSED (the executor is; the nudge went back).
 local function done(tag, n)
   publish()
   if tag == 'STARTED' or tag == 'FULL' or tag == 'EMPTY' then
@@ -17,6 +18,11 @@ end
 for i = 12, #ARGV do -- an earlier sending of this call may have started it
   local value = redis.call('HGET', KEYS[4], ARGV[i])
   if value and held(value).owner == ARGV[6] then return done('STARTED', i - 12) end
+end
+if redis.call('HEXISTS', KEYS[12], ARGV[8]) == 1 then
+  redis.call('XACK', KEYS[3], ARGV[5], ARGV[9])
+  if redis.call('XDEL', KEYS[3], ARGV[9]) == 1 then redis.call('XADD', KEYS[3], '*', 'm', 'N\t' .. ARGV[11]) end
+  return {'PAUSED', 0}
 end
 local id = redis.call('ZRANGE', KEYS[9], 0, 0)[1]
 if not id then

@@ -1,11 +1,12 @@
 -- start: give each fetched run its slot and lease, or say why it may not run; give back the rest.
 -- KEYS[3] stream (stream)  KEYS[4] running (hash)  KEYS[5] leases (zset)  KEYS[6] removed (zset)
--- KEYS[7] waiting (set), then per message: slots:<slot> (string), waiting:<slot> (zset), waiting_runs:<slot> (hash), history (list)
+-- KEYS[7] waiting (set)  KEYS[8] paused_executors (hash), then per message: slots:<slot> (string), waiting:<slot> (zset), waiting_runs:<slot> (hash), history (list)
 -- ARGV[5] group  ARGV[6] consumer  ARGV[7] owner  ARGV[8] lease, ms  ARGV[9] executor
 -- ARGV[10] entries  ARGV[11] messages to give back
 -- then entry ids in order; per message given back: its entry's index, body; per message: index, slot, body
 -- Returns {now, {tag, runs dropped as missed}, …}, one per message: STARTED | MISSED | FULL |
--- WAITING | REMOVED | RUNNING (elsewhere, or by an older call) | GONE (not pending here).
+-- WAITING | REMOVED | RUNNING (elsewhere, or by an older call) | GONE (not pending here) |
+-- PAUSED (the executor is: nothing was done, the entries are pending here still).
 local entries, mine, returned = tonumber(ARGV[10]), {}, {}
 local at = 12 + entries
 for _, p in ipairs(redis.call('XPENDING', KEYS[3], ARGV[5], ARGV[12], ARGV[11 + entries], entries + 1000, ARGV[6])) do
@@ -18,20 +19,12 @@ for _ = 1, tonumber(ARGV[11]) do
   end
   at = at + 2
 end
-local reply, leases, begun, key, lines = {ms(now)}, {}, {}, 8, redis.call('SCARD', KEYS[7]) > 0
--- resent finds a run that an earlier sending of this call started; those before it were missed.
-local function resent(m)
-  local n = 0
-  for id in string.gmatch(m.runs, '([^@,]+)@%-?%d+@') do
-    local value = redis.call('HGET', KEYS[4], id)
-    if value and held(value).owner == ARGV[7] and not begun[id] then return {'STARTED', n} end
-    n = n + 1
-  end
-  return {'GONE', '0'}
-end
+local reply, leases, begun, key, lines = {ms(now)}, {}, {}, 9, redis.call('SCARD', KEYS[7]) > 0
+local paused = at < #ARGV and redis.call('HEXISTS', KEYS[8], ARGV[9]) == 1
 local function begin(owned, slot, m)
   local keySlot, keyLine, keyRuns, history = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
-  if not owned then return resent(m) end
+  if not owned then return resent(m, ARGV[7], begun) end
+  if paused then return {'PAUSED', '0'} end
   if redis.call('HEXISTS', KEYS[4], (first(m))) == 1 then return {'RUNNING', '0'} end
   if m.uid ~= '' and redis.call('ZSCORE', KEYS[6], m.uid) then
     skip(m, history, 'cancelled', 'job_cancelled', 'job removed')
@@ -68,6 +61,7 @@ while at < #ARGV do
   reply[#reply + 1] = begin(mine[ARGV[11 + ARGV[at]]], ARGV[at + 1], parse(ARGV[at + 2]))
   at, key = at + 3, key + 4
 end
+if paused then return reply end
 if #leases > 0 then redis.call('ZADD', KEYS[5], unpack(leases)) end
 if #returned > 0 then redis.call('XADD', KEYS[3], '*', unpack(returned)) end
 for i = 12, 11 + entries do

@@ -87,6 +87,15 @@ var lostReplies = []lostReply{
 	{"pause", func(r *rig) func() error {
 		return func() error { return r.s.Pause(r.ctx, true, "") }
 	}, func(r *rig) { equal(r, "events", r.events()[1:][0].Kind, job.SchedulerPaused) }},
+	{"pause executor", func(r *rig) func() error {
+		r.known(executor)
+		return func() error { return r.s.PauseExecutor(r.ctx, "op", executor, "") }
+	}, func(r *rig) { equal(r, "events", r.events()[1:][0].Kind, job.ExecutorPaused) }},
+	{"hand back", func(r *rig) func() error {
+		r.send(adHoc("run"))
+		st := r.fetch(nodeA)
+		return func() error { return r.s.HandBack(r.ctx, st.Consumer, st.Entries) }
+	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
 	{"take office", func(r *rig) func() error {
 		return func() error { return r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "e", Term: 8}) }
 	}, func(r *rig) { equal(r, "elections", len(r.events()), 2) }},
