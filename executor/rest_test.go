@@ -2,6 +2,7 @@ package executor
 
 import (
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +16,11 @@ import (
 // pausedFake is a queue whose executor is paused until the function that is returned is called.
 func pausedFake() (f *fake, resume func()) {
 	f = newFake()
-	paused, taken := true, false
-	f.paused = func(int) (bool, error) { return paused, nil }
+	var resumed atomic.Bool
+	taken := false // of the reader's goroutine alone
+	f.paused = func(int) (bool, error) { return !resumed.Load(), nil }
 	f.start = func(_ int, st store.Start) ([]store.StartReply, error) {
-		if !paused || len(st.Run) == 0 {
+		if resumed.Load() {
 			return startAll(st), nil
 		}
 		taken = true
@@ -31,7 +33,7 @@ func pausedFake() (f *fake, resume func()) {
 		taken = false
 		return []store.Fetched{entry("a")}, nil
 	}
-	return f, func() { paused = false }
+	return f, func() { resumed.Store(true) }
 }
 
 func TestPausedExecutorHandsBackAndRests(t *testing.T) {
