@@ -26,6 +26,12 @@ const (
 	Fenced      Rule = "fence"            // dispatches carry terms that the election knew, never falling
 	SentOnce    Rule = "dispatched twice" // a run id is dispatched once
 	OneOutcome  Rule = "outcome"          // each run ends once, as executed, with its last attempt
+	OnePlace    Rule = "place"            // a run is in one place at a time, enters once and leaves with one outcome
+	LeaseOver   Rule = "lease"            // a run is taken from a node when its lease is over or its process gone
+	SlotsCount  Rule = "slots"            // a slot counter is what running holds, and at most max_instances
+	OnTime      Rule = "late"             // without a fault, and some time after one, runs are on time
+	Stopped     Rule = "after the end"    // nothing is dispatched after an acknowledged pause or removal
+	NothingLeft Rule = "left over"        // nothing is left in the end that should have gone
 )
 
 // Breach is one way in which a history is bad.
@@ -45,6 +51,7 @@ func Check(h History) []Breach {
 	for _, rule := range []func(History) []Breach{
 		checkKnown, checkTimes, checkLost, checkDoubled, checkAttempts, checkCut, checkOverlap,
 		checkTerms, checkSuccessors, checkSubmissions, checkOutcomes,
+		checkPlaces, checkFence, checkStarts, checkSlots, checkDispatched, checkStopped, checkLate, checkLeft,
 	} {
 		all = append(all, rule(h)...)
 	}
@@ -75,7 +82,7 @@ func checkKnown(h History) (bad []Breach) {
 		switch j, ok := h.job(e.JobID); {
 		case !ok:
 			bad = append(bad, breach(NoPhantom, e.subject(), "nobody defined this job"))
-		case !j.Due(e.Scheduled):
+		case !h.permitted(j, e.Scheduled):
 			bad = append(bad, breach(NoPhantom, e.subject(), "the job is not due then"))
 		case e.RunID == "" || e.Attempt < 1:
 			bad = append(bad, breach(NoPhantom, e.subject(), "not a run"))
@@ -107,8 +114,11 @@ func checkLost(h History) (bad []Breach) {
 	}
 	end := h.demanded()
 	for _, j := range h.Jobs {
-		for _, t := range j.Times(end) {
+		for _, t := range h.required(j, end) {
 			ok, began := answered[instantOf(j.ID, t)]
+			if !ok && j.MaySkip && h.skipped(j.ID, t) {
+				continue
+			}
 			if !ok && began {
 				bad = append(bad, breach(NoneLost, instantOf(j.ID, t).String(), "began and was never completed"))
 			} else if !ok {
@@ -125,7 +135,7 @@ func checkDoubled(h History) (bad []Breach) {
 		run string
 		n   int
 	}
-	runs, times, seen := map[instant]string{}, map[string]instant{}, map[attempt]bool{}
+	runs, times, seen := map[instant]string{}, map[string]instant{}, map[attempt]time.Time{}
 	for _, e := range h.Executions {
 		at := e.instant()
 		if first, ok := runs[at]; ok && first != e.RunID {
@@ -134,11 +144,11 @@ func checkDoubled(h History) (bad []Breach) {
 			bad = append(bad, breach(NoneDoubled, e.subject(), "the same run id stood for %s", first))
 		}
 		runs[at], times[e.RunID] = e.RunID, at
-		if a := (attempt{e.RunID, e.Attempt}); seen[a] {
+		a := attempt{e.RunID, e.Attempt}
+		if first, ok := seen[a]; ok && !h.rolledBack(first, e.Arrived) {
 			bad = append(bad, breach(NoneDoubled, e.subject(), "this attempt ran before"))
-		} else {
-			seen[a] = true
 		}
+		seen[a] = e.Arrived
 	}
 	return bad
 }
@@ -214,6 +224,13 @@ func checkOverlap(h History) (bad []Breach) {
 		}
 	}
 	return bad
+}
+
+// rolledBack reports whether Redis lost the end of what it had acknowledged between two instants.
+func (h History) rolledBack(from, to time.Time) bool {
+	return slices.ContainsFunc(h.Faults, func(f Fault) bool {
+		return f.Kind == RedisBack && !f.At.After(to) && !f.At.Before(from.Add(-underway))
+	})
 }
 
 // underway is how long after a fault a request, or the end of a connection, may still be noticed.

@@ -18,6 +18,15 @@ type History struct {
 	Submissions []Submission `json:"submissions"`
 	Outcomes    []Outcome    `json:"outcomes"`
 	Pause       Pause        `json:"pause"`
+
+	// From the append-only file; absent when nobody read it.
+	Moves  []Move  `json:"moves,omitempty"`
+	Skips  []Skip  `json:"skips,omitempty"`
+	Fences []Fence `json:"fences,omitempty"`
+
+	Ops    []Op     `json:"ops,omitempty"` // changes of jobs after their add, in the order in which they were asked for
+	Limits Limits   `json:"limits,omitzero"`
+	Left   []string `json:"left,omitempty"` // what was found in the end that should have gone
 }
 
 // Job is a job as it was defined: due at First and every interval after it. Every zero means once.
@@ -26,6 +35,13 @@ type Job struct {
 	First        time.Time     `json:"first"`
 	Every        time.Duration `json:"every_ns"`
 	MaxInstances int           `json:"max_instances,omitempty"` // 0 = overlap is not judged
+	MaySkip      bool          `json:"may_skip,omitempty"`      // a row of the store's history stands for a run
+}
+
+// Limits are how late a run may be. The zero value judges nothing.
+type Limits struct {
+	Calm    time.Duration `json:"calm_ns"`    // when nothing is wrong
+	Recover time.Duration `json:"recover_ns"` // how long after a fault was healed something may still be wrong
 }
 
 // Execution is one attempt of a run as the receiver of its request saw it.

@@ -25,7 +25,7 @@ func Count(h History) Tally {
 	t := Tally{Jobs: len(h.Jobs), Executions: len(h.Executions), Terms: len(h.Terms), Lost: len(checkLost(h)), Doubled: len(checkDoubled(h))}
 	end := h.demanded()
 	for _, j := range h.Jobs {
-		t.Due += len(j.Times(end))
+		t.Due += len(h.required(j, end))
 	}
 	t.Ran = t.Due - t.Lost
 	begun := map[instant]bool{}
@@ -90,4 +90,26 @@ func Median(sorted []time.Duration) time.Duration {
 		return 0
 	}
 	return sorted[len(sorted)/2]
+}
+
+// Reruns returns how long each later attempt took to arrive from the last fault before it of the node
+// that had the attempt before, in order of length.
+func (h History) Reruns() []time.Duration {
+	var all []time.Duration
+	for _, attempts := range h.attempts() {
+		for i := 1; i < len(attempts); i++ {
+			before, e := attempts[i-1], attempts[i]
+			var last time.Time
+			for _, f := range h.Faults {
+				if f.Kind.excuses() && f.Node == before.Node && !f.At.After(e.Arrived) && f.At.After(last) {
+					last = f.At
+				}
+			}
+			if !last.IsZero() && e.Attempt > before.Attempt {
+				all = append(all, e.Arrived.Sub(last))
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
 }

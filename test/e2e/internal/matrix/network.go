@@ -16,10 +16,14 @@ func networkFaults() []Fault {
 	return []Fault{
 		{
 			Name: "leader-cut-from-etcd", Says: "leader cut from etcd past its lease, Redis in reach", Chaos: true,
-			Promise: "none lost, doubled or run again; a successor within the TTL and 1.5 s",
+			Promise: "none lost, doubled or run again; a successor within the TTL and 1.5 s; what the old one dispatches is refused",
 			Strike:  cutFromEtcd,
 			Judge: func(f *Field, h history.History) []error {
-				return append(takeovers(f, h, history.EtcdCut, f.LeaseTTL()+f.Within(1500*time.Millisecond)), noReruns(h)...)
+				bad := append(takeovers(f, h, history.EtcdCut, f.LeaseTTL()+f.Within(1500*time.Millisecond)), noReruns(h)...)
+				if f.Refusals() == 0 {
+					bad = append(bad, errors.New("Redis refused nothing of the old leader, so that the fence was not tried"))
+				}
+				return bad
 			},
 		},
 		{
@@ -61,6 +65,7 @@ func cutFromEtcd(ctx context.Context, f *Field) error {
 	if err != nil {
 		return err
 	}
+	refused := f.Refusals()
 	healed := f.Harm(history.EtcdCut, leader.Name)
 	defer healed()
 	for _, r := range lines.Etcd {
@@ -69,6 +74,11 @@ func cutFromEtcd(ctx context.Context, f *Field) error {
 	}
 	if err := f.Succeeded(ctx, history.Fault{At: f.Now(), Term: term.Term}); err != nil {
 		return err
+	}
+	for f.Refusals() == refused {
+		if err := f.Rest(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("matrix: the old leader %s was never refused: %w", leader.Name, err)
+		}
 	}
 	for _, r := range lines.Etcd {
 		r.Mend()

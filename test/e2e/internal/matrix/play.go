@@ -166,6 +166,9 @@ func (f *Field) conclude(ctx context.Context, name string, seed uint64) (h histo
 	if h, err = f.History(ctx, f.Client, name, seed); err != nil {
 		return h, err
 	}
+	h.Limits = history.Limits{Calm: f.Within(500 * time.Millisecond), Recover: f.Within(5 * time.Second)}
+	h.Left = f.Left(ctx)
+	f.Figure("refused calls of old leaders", "%d", f.Refusals())
 	all := f.Running()
 	for _, n := range all {
 		f.Tell(n)

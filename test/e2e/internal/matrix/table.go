@@ -33,5 +33,5 @@ type Fault struct {
 
 // Table returns all rows, in the order in which they are documented. Names are unique.
 func Table() []Fault {
-	return slices.Concat(leaderFaults(), networkFaults(), redisFaults())
+	return slices.Concat(leaderFaults(), networkFaults(), executorFaults(), redisFaults())
 }

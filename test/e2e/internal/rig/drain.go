@@ -32,6 +32,60 @@ func (s *Stack) Drained(ctx context.Context) error {
 // places are the beginnings of the names, after the hash tag, of all keys that hold runs.
 var places = []string{"stream:", "running", "leases", "slots:", "delayed", "waiting"}
 
+// Left returns, in words, what the store still holds that should have gone: keys of runs, consumers
+// of processes that have ended. It waits two run leases for the leader to tidy up first.
+func (s *Stack) Left(ctx context.Context) []string {
+	patient, cancel := context.WithTimeout(ctx, 2*s.cfg.RunLease)
+	defer cancel()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		left, err := s.leftovers(ctx)
+		ghosts, lost := s.ghosts(ctx)
+		left = append(left, ghosts...)
+		if err := errors.Join(err, lost); err != nil {
+			left = append(left, err.Error())
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-patient.Done():
+			return left
+		}
+	}
+}
+
+// ghosts describes consumers beyond one for each running node.
+func (s *Stack) ghosts(ctx context.Context) (found []string, err error) {
+	running := map[string]int{}
+	for _, n := range s.Running() {
+		running[n.Name]++
+	}
+	keys := s.raw.Scan(ctx, 0, "{"+cluster+":*}:stream:*", 1000).Iterator()
+	for keys.Next(ctx) {
+		groups, err := s.raw.XInfoGroups(ctx, keys.Val()).Result()
+		if err != nil {
+			return found, err
+		}
+		for _, g := range groups {
+			consumers, err := s.raw.XInfoConsumers(ctx, keys.Val(), g.Name).Result()
+			if err != nil {
+				return found, err
+			}
+			seen := map[string]int{}
+			for _, c := range consumers {
+				name, _, _ := strings.Cut(c.Name, "/")
+				if seen[name]++; seen[name] > running[name] {
+					found = append(found, "consumer "+c.Name+" of "+keys.Val())
+				}
+			}
+		}
+	}
+	return found, keys.Err()
+}
+
 // leftovers describes every key that still holds a run.
 func (s *Stack) leftovers(ctx context.Context) ([]string, error) {
 	var left []string

@@ -136,33 +136,3 @@ func (s *Stack) Pause(ctx context.Context, c *carillon.Client) error {
 	s.h.Pause = history.Pause{Asked: asked, Done: s.cfg.Now()}
 	return nil
 }
-
-// History returns the evidence so far, with the event log and the outcomes read through c.
-func (s *Stack) History(ctx context.Context, c *carillon.Client, name string, seed uint64) (history.History, error) {
-	s.mu.Lock()
-	h := s.h
-	s.mu.Unlock()
-	h.Name, h.Seed = name, seed
-	h.Terms, h.Executions = s.Watch.Terms(), s.Witness.Executions()
-	events, err := c.Events(ctx)
-	if err != nil {
-		return h, fmt.Errorf("rig: read events: %w", err)
-	}
-	for _, e := range events {
-		if e.Kind == carillon.JobSubmitted {
-			h.Submissions = append(h.Submissions, history.Submission{RunID: e.RunID, Node: e.Node, Term: e.Term})
-		}
-	}
-	for _, j := range h.Jobs {
-		rows, err := c.History(ctx, j.ID, 10_000)
-		if err != nil {
-			return h, fmt.Errorf("rig: read history: %w", err)
-		}
-		for _, r := range rows {
-			h.Outcomes = append(h.Outcomes, history.Outcome{
-				JobID: j.ID, RunID: r.RunID, Scheduled: r.ScheduledTime, Outcome: string(r.Outcome), Attempt: r.Attempt, Node: r.Node,
-			})
-		}
-	}
-	return h, nil
-}

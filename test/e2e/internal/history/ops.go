@@ -1,0 +1,117 @@
+package history
+
+import (
+	"slices"
+	"time"
+)
+
+// OpKind says what an Op asked for.
+type OpKind string
+
+// The kinds of changes of a job.
+const (
+	OpChange OpKind = "change" // another first time and interval
+	OpPause  OpKind = "pause"
+	OpResume OpKind = "resume"
+	OpRemove OpKind = "remove"
+)
+
+// Op is a change of a job as its client saw it. Failed is one whose outcome the client does not know.
+type Op struct {
+	JobID  string        `json:"job_id"`
+	Kind   OpKind        `json:"kind"`
+	Asked  time.Time     `json:"asked"`
+	Done   time.Time     `json:"done"`
+	Failed bool          `json:"failed,omitempty"`
+	First  time.Time     `json:"first,omitzero"`    // of OpChange
+	Every  time.Duration `json:"every_ns,omitzero"` // of OpChange
+}
+
+// span is a time for which a job was defined in one way, or not in force. From and until are
+// exclusive; between the end of a span and the start of the next either may have held.
+type span struct {
+	job         Job
+	off         bool
+	from, until time.Time // zero = without end
+}
+
+// spans returns how the job was defined over time. After an op that failed either way may hold until
+// the next one.
+func (h History) spans(j Job) []span {
+	all := []span{{job: j}}
+	for _, op := range h.Ops {
+		if op.JobID != j.ID {
+			continue
+		}
+		last := all[len(all)-1]
+		all[len(all)-1].until = op.Asked
+		next := span{job: last.job, off: last.off, from: op.Done}
+		switch op.Kind {
+		case OpChange:
+			next.job.First, next.job.Every = op.First, op.Every
+		case OpPause, OpRemove:
+			next.off = true
+		case OpResume:
+			next.off = false
+		}
+		if op.Failed {
+			next.until = op.Done // an empty span: nothing is known for sure
+		}
+		all = append(all, next)
+	}
+	return all
+}
+
+// required returns the times up to end that must have run: those well within a span that is in
+// force. Just before an op, or when a fault kept them until it, they may have been given up.
+func (h History) required(j Job, end time.Time) []time.Time {
+	var all []time.Time
+	for _, s := range h.spans(j) {
+		if s.off {
+			continue
+		}
+		last := end
+		if !s.until.IsZero() && s.until.Before(end) {
+			last = s.until.Add(-Settle)
+		}
+		for _, t := range s.job.Times(last) {
+			kept := !s.until.IsZero() && h.disturbed(t, s.until)
+			if (s.from.IsZero() || t.After(s.from)) && !kept {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
+// permitted reports whether the job may run for t: it was due then by a definition that may have
+// held at t, or after t, as a backlog does.
+func (h History) permitted(j Job, t time.Time) bool {
+	return slices.ContainsFunc(h.spans(j), func(s span) bool { return s.job.Due(t) })
+}
+
+// disturbed reports whether any fault was there between two instants.
+func (h History) disturbed(from, to time.Time) bool {
+	return slices.ContainsFunc(h.Faults, func(f Fault) bool {
+		return !f.At.After(to) && !f.end().Before(from)
+	})
+}
+
+// end is when the fault was over.
+func (f Fault) end() time.Time {
+	if f.Until.After(f.At) {
+		return f.Until
+	}
+	return f.At
+}
+
+// skipped reports whether a row of the store's history tells what became of a time that did not run.
+func (h History) skipped(job string, t time.Time) bool {
+	at := instantOf(job, t)
+	row := slices.ContainsFunc(h.Outcomes, func(o Outcome) bool {
+		return o.Outcome != "executed" && instantOf(o.JobID, o.Scheduled) == at
+	})
+	return row || slices.ContainsFunc(h.Skips, func(s Skip) bool {
+		return s.JobID == job && !t.Before(s.From) && !t.After(s.Until)
+	})
+}
