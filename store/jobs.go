@@ -167,6 +167,19 @@ func (s *Store) List(ctx context.Context) ([]Entry, error) {
 	return slices.CompactFunc(all, func(a, b Entry) bool { return a.Job.ID == b.Job.ID }), nil
 }
 
+// CountJobs returns how many jobs are stored, readable or not.
+func (s *Store) CountJobs(ctx context.Context) (int64, error) {
+	var all int64
+	for _, k := range s.partitions {
+		n, err := s.reader.HLen(ctx, k.jobs()).Result()
+		if err != nil {
+			return 0, s.explain("count jobs", err)
+		}
+		all += n
+	}
+	return all, nil
+}
+
 func (s *Store) page(ctx context.Context, k keys, fields []string) ([]Entry, error) {
 	ids := make([]string, 0, len(fields)/2)
 	for i := 0; i+1 < len(fields); i += 2 {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -63,6 +64,19 @@ func (k keys) dead() string              { return k.prefix + "dead" }
 func (k keys) log(run string) string     { return k.prefix + "log:" + run }
 func (k keys) events() string            { return k.prefix + "events" }
 func (k keys) wake() string              { return k.prefix + "wake" }
+
+// keyNames are what may follow the prefix of a key, or begin what follows it.
+var keyNames = []string{
+	"meta", "registry", "jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "fence", "paused",
+	"removed", "dead", "events", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "log:",
+}
+
+// isKeyName reports whether a key of Carillon may be called so, without its prefix.
+func isKeyName(name string) bool {
+	return slices.ContainsFunc(keyNames, func(k string) bool {
+		return name == k || strings.HasSuffix(k, ":") && strings.HasPrefix(name, k)
+	})
+}
 
 // partitionOf is the partition of an id: the hash of the text in its first {…}, else of the whole.
 func partitionOf(id string, partitions int) int {

@@ -105,6 +105,7 @@ var (
 	reclaimScript       = newScript("reclaim", office, 4, 0)
 	auditScript         = newScript("audit", office, 4, 1)
 	pruneScript         = newScript("prune", office, 7, 1)
+	tallyScript         = newScript("tally", alone, 1, 1).readsOnly()
 )
 
 const (

@@ -277,9 +277,9 @@ func testCluster(t *testing.T, env environment, address string) {
 }
 
 func testStores(t *testing.T, env environment) {
-	var facts []storeFacts
+	var facts []storeReport
 	env.must(t, &facts, "store", "check")
-	if len(facts) != 1 || facts[0].Store != "default" || facts[0].Partitions != 1 || *facts[0].Jobs != 0 {
+	if len(facts) != 1 || facts[0].Store != "default" || facts[0].Partitions != 1 || facts[0].Jobs != 0 || facts[0].Findings == nil || len(facts[0].Findings) > 0 {
 		t.Errorf("store check: %+v", facts)
 	}
 	var adopted storeFacts

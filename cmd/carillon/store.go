@@ -15,10 +15,6 @@ import (
 )
 
 func (a *app) storeCommand() *cobra.Command {
-	check := &cobra.Command{
-		Use: "check", Short: "Check that the stores can be reached and are fit", Args: takes(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.checkStores(cmd.Context()) },
-	}
 	var name string
 	var partitions int
 	adopt := &cobra.Command{
@@ -34,37 +30,14 @@ func (a *app) storeCommand() *cobra.Command {
 	adopt.Flags().StringVar(&name, "store-name", "", "`NAME` of the store (default \"default\")")
 	adopt.Flags().IntVar(&partitions, "partitions", 1, "of a store that is created")
 	return group("store", "Check, export and import a store, adopt a new one", groupCluster,
-		check, a.storeExportCommand(), a.storeImportCommand(), adopt)
+		a.storeCheckCommand(), a.storeExportCommand(), a.storeImportCommand(), adopt)
 }
 
-// storeFacts is the answer about one store.
+// storeFacts is which store it is.
 type storeFacts struct {
 	Store      string `json:"store"`
 	UID        string `json:"uid"`
 	Partitions int    `json:"partitions"`
-	Jobs       *int   `json:"jobs,omitempty"`
-}
-
-func (a *app) checkStores(ctx context.Context) error {
-	stores, err := a.openStores(ctx)
-	if err != nil {
-		return err
-	}
-	defer closeAll(stores)
-	facts := []storeFacts{}
-	for _, s := range stores {
-		entries, err := s.List(ctx)
-		if err != nil {
-			return err
-		}
-		n := len(entries)
-		facts = append(facts, storeFacts{Store: s.Name(), UID: s.UID(), Partitions: s.Partitions(), Jobs: &n})
-	}
-	return a.answer(facts, func(w io.Writer) {
-		for _, f := range facts {
-			fmt.Fprintf(w, "store %s is fit: jobs %d, partitions %d\n  uid %s\n", f.Store, *f.Jobs, f.Partitions, f.UID)
-		}
-	})
 }
 
 // adopt makes the store at the URL the one that the cluster knows by name.

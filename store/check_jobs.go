@@ -1,0 +1,240 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// together reads at one moment; what the commands answer is asked of them one by one, since one
+// that is refused does not concern the others.
+func (c *checker) together(ctx context.Context, queue func(redis.Pipeliner)) error {
+	_, err := c.reader.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		queue(p)
+		return nil
+	})
+	var refused redis.Error
+	if err == nil || errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}
+
+func (c *checker) probeJobs(ctx context.Context, ids []string) ([]Finding, error) {
+	var values *redis.SliceCmd
+	var scores []*redis.FloatCmd
+	err := c.together(ctx, func(p redis.Pipeliner) {
+		values = p.HMGet(ctx, c.keys.jobs(), ids...)
+		for _, id := range ids {
+			scores = append(scores, p.ZScore(ctx, c.keys.runTimes(), id))
+		}
+	})
+	if err = errors.Join(err, values.Err()); err != nil {
+		return nil, err
+	}
+	var found []Finding
+	for i, v := range values.Val() {
+		if v != nil {
+			found = append(found, c.judgeJob(ids[i], text(v), scores[i].Err() == nil)...)
+		}
+	}
+	return found, nil
+}
+
+func (c *checker) judgeJob(id, value string, timed bool) []Finding {
+	e, err := decodeEntry(id, value)
+	switch {
+	case errors.Is(err, ErrNewerFormat):
+		return nil // a newer program can read it
+	case err != nil:
+		return []Finding{c.finding(UnreadableJob, c.keys.jobs(), id, err.Error(),
+			"read it with "+redisCommand("HGET", c.keys.jobs(), id)+", then remove the job and add it again")}
+	case e.State == Active && !timed:
+		return []Finding{c.finding(JobWithoutTime, c.keys.runTimes(), id, "the job is active and has no next run time: it never fires",
+			"give it one: carillon job pause ID, then carillon job resume ID")}
+	case e.State != Active && timed:
+		return []Finding{c.finding(StoppedJobWithTime, c.keys.runTimes(), id, "the job is paused or parked and has a next run time",
+			redisCommand("ZREM", c.keys.runTimes(), id))}
+	}
+	return nil
+}
+
+func (c *checker) probeTimes(ctx context.Context, ids []string) ([]Finding, error) {
+	return c.pairs(ctx, ids, c.keys.runTimes(), c.keys.jobs(), func(id string) Finding {
+		return c.finding(TimeWithoutJob, c.keys.runTimes(), id, "a next run time of a job that is not there",
+			"the leader drops it when it is due; or "+redisCommand("ZREM", c.keys.runTimes(), id))
+	})
+}
+
+func (c *checker) probeLeases(ctx context.Context, ids []string) ([]Finding, error) {
+	return c.pairs(ctx, ids, c.keys.leases(), c.keys.running(), func(id string) Finding {
+		return c.finding(LeaseWithoutRun, c.keys.leases(), id, "a lease of a run that nobody has",
+			"the leader drops it when it ends; or "+redisCommand("ZREM", c.keys.leases(), id))
+	})
+}
+
+// pairs tells of members of a sorted set that the hash beside it does not have.
+func (c *checker) pairs(ctx context.Context, ids []string, zset, hash string, tell func(id string) Finding) ([]Finding, error) {
+	scores, there, err := c.present(ctx, ids, zset, hash)
+	var found []Finding
+	for i, id := range ids {
+		if err == nil && scores[i].Err() == nil && !there[i].Val() {
+			found = append(found, tell(id))
+		}
+	}
+	return found, err
+}
+
+// present asks for ids in a sorted set and in a hash.
+func (c *checker) present(ctx context.Context, ids []string, zset, hash string) (scores []*redis.FloatCmd, there []*redis.BoolCmd, err error) {
+	err = c.together(ctx, func(p redis.Pipeliner) {
+		for _, id := range ids {
+			scores = append(scores, p.ZScore(ctx, zset, id))
+			there = append(there, p.HExists(ctx, hash, id))
+		}
+	})
+	return scores, there, err
+}
+
+func (c *checker) probeRunning(ctx context.Context, ids []string) ([]Finding, error) {
+	var values *redis.SliceCmd
+	var leases []*redis.FloatCmd
+	err := c.together(ctx, func(p redis.Pipeliner) {
+		values = p.HMGet(ctx, c.keys.running(), ids...)
+		for _, id := range ids {
+			leases = append(leases, p.ZScore(ctx, c.keys.leases(), id))
+		}
+	})
+	if err = errors.Join(err, values.Err()); err != nil {
+		return nil, err
+	}
+	var found []Finding
+	for i, v := range values.Val() {
+		if v == nil {
+			continue
+		}
+		_, err := decodeRunning(text(v))
+		if err != nil && !errors.Is(err, ErrNewerFormat) {
+			found = append(found, c.finding(UnreadableRun, c.keys.running(), ids[i], err.Error(),
+				"when no node runs it: "+redisCommand("HDEL", c.keys.running(), ids[i])))
+		}
+		if leases[i].Err() != nil {
+			found = append(found, c.finding(RunWithoutLease, c.keys.leases(), ids[i], "a run that a node has, without a lease: if the node dies nobody recovers it",
+				"let the leader recover it: "+redisCommand("ZADD", c.keys.leases(), "0", ids[i])))
+		}
+	}
+	return found, nil
+}
+
+// probeSlots compares counters with running, both at one moment.
+func (c *checker) probeSlots(ctx context.Context, slots []string) ([]Finding, error) {
+	if len(slots) == 0 {
+		return nil, nil
+	}
+	keys, args := []string{c.keys.running()}, []any{}
+	for _, slot := range slots {
+		keys, args = append(keys, c.keys.slot(slot)), append(args, slot)
+	}
+	reply, err := c.run(ctx, tallyScript, keys, args...)
+	counts := tags(reply)
+	if err != nil || len(counts) != 2*len(slots) {
+		return nil, errors.Join(err, unexpected(len(counts), 2*len(slots)))
+	}
+	var found []Finding
+	for i, slot := range slots {
+		if counter, runs := counts[2*i], counts[2*i+1]; counter != runs {
+			found = append(found, c.finding(SlotCounter, c.keys.slot(slot), slot, "the counter says "+counter+", runs that hold the slot: "+runs,
+				"the leader's audit mends it within a minute; please report it, and see why no leader is in office if it stays"))
+		}
+	}
+	return found, nil
+}
+
+func unexpected(got, want int) error {
+	if got == want {
+		return nil
+	}
+	return fmt.Errorf("unexpected answer of %d parts, want %d", got, want)
+}
+
+func (c *checker) probeDelayed(ctx context.Context, ids []string) ([]Finding, error) {
+	found, err := c.pairs(ctx, ids, c.keys.delayed(), c.keys.delayedRuns(), func(id string) Finding {
+		return c.finding(PlaceWithoutRun, c.keys.delayed(), id, "a delayed run without its message", redisCommand("ZREM", c.keys.delayed(), id))
+	})
+	if err != nil {
+		return nil, err
+	}
+	scores, there, err := c.present(ctx, ids, c.keys.delayed(), c.keys.running())
+	for i, id := range ids {
+		if err == nil && scores[i].Err() == nil && there[i].Val() {
+			found = append(found, c.finding(RunInTwoPlaces, c.keys.delayed(), id, "a run that a node has is delayed too", redisCommand("ZREM", c.keys.delayed(), id)))
+		}
+	}
+	return found, err
+}
+
+func (c *checker) probeDelayedRuns(ctx context.Context, ids []string) ([]Finding, error) {
+	scores, there, err := c.present(ctx, ids, c.keys.delayed(), c.keys.delayedRuns())
+	var found []Finding
+	for i, id := range ids {
+		if err == nil && there[i].Val() && scores[i].Err() != nil {
+			found = append(found, c.finding(RunWithoutPlace, c.keys.delayed(), id, "the message of a delayed run that is due never",
+				"let it run now: "+redisCommand("ZADD", c.keys.delayed(), "0", id)))
+		}
+	}
+	return found, err
+}
+
+// probeLines compares each line with its messages and with the index of lines.
+func (c *checker) probeLines(ctx context.Context, slots []string) ([]Finding, error) {
+	var indexed []*redis.BoolCmd
+	var lines []*redis.StringSliceCmd
+	var bodies []*redis.StringSliceCmd
+	err := c.together(ctx, func(p redis.Pipeliner) {
+		for _, slot := range slots {
+			indexed = append(indexed, p.SIsMember(ctx, c.keys.waitingIndex(), slot))
+			lines = append(lines, p.ZRange(ctx, c.keys.waiting(slot), 0, -1))
+			bodies = append(bodies, p.HKeys(ctx, c.keys.waitingRuns(slot)))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	var found []Finding
+	for i, slot := range slots {
+		line, runs := lines[i].Val(), bodies[i].Val()
+		if len(line) > 0 && !indexed[i].Val() {
+			found = append(found, c.finding(LineNotIndexed, c.keys.waitingIndex(), slot, strconv.Itoa(len(line))+" in line, and the leader does not know of the line",
+				redisCommand("SADD", c.keys.waitingIndex(), slot)))
+		}
+		if ids := missing(line, runs); len(ids) > 0 {
+			found = append(found, c.finding(PlaceWithoutRun, c.keys.waiting(slot), slot,
+				fmt.Sprintf("%d in line without their messages, the first is %s: the line stands still", len(ids), ids[0]),
+				redisCommand(append([]string{"ZREM", c.keys.waiting(slot)}, ids[:min(len(ids), 10)]...)...)))
+		}
+		if ids := missing(runs, line); len(ids) > 0 {
+			found = append(found, c.finding(RunWithoutPlace, c.keys.waitingRuns(slot), slot,
+				fmt.Sprintf("%d messages of a line that they are not in, the first is of run %s", len(ids), ids[0]),
+				"put it in line: "+redisCommand("ZADD", c.keys.waiting(slot), "0", ids[0])+" && "+redisCommand("SADD", c.keys.waitingIndex(), slot)))
+		}
+	}
+	return found, nil
+}
+
+// missing returns what of all is not in there.
+func missing(all, there []string) []string {
+	have := make(map[string]bool, len(there))
+	for _, one := range there {
+		have[one] = true
+	}
+	var not []string
+	for _, one := range all {
+		if !have[one] {
+			not = append(not, one)
+		}
+	}
+	return not
+}
