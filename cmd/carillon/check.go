@@ -64,7 +64,7 @@ func (a *app) checkStores(ctx context.Context) error {
 		}
 	})
 	if err == nil && found > 0 {
-		err = fmt.Errorf("store check: %d findings; each says what mends it", found)
+		err = fmt.Errorf("store check: findings: %d; each says what mends it", found)
 	}
 	return err
 }

@@ -31,6 +31,7 @@ func TestCommands(t *testing.T) {
 	t.Run("cluster", func(t *testing.T) { testCluster(t, env, address) })
 	t.Run("executors", func(t *testing.T) { testExecutors(t, env) })
 	t.Run("stores", func(t *testing.T) { testStores(t, env) })
+	t.Run("store check", func(t *testing.T) { testStoreCheck(t, env) })
 	t.Run("shell and http are closed", func(t *testing.T) { testClosedTasks(t, env) })
 	t.Run("text fits", func(t *testing.T) { testText(t, env) })
 
