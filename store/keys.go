@@ -67,7 +67,7 @@ func (k keys) wake() string              { return k.prefix + "wake" }
 
 // keyNames are what may follow the prefix of a key, or begin what follows it.
 var keyNames = []string{
-	"meta", "registry", "jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "fence", "paused",
+	"meta", "registry", "jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "fence", "paused", "paused_executors",
 	"removed", "dead", "events", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "log:",
 }
 
