@@ -67,7 +67,7 @@ func newMeters(node string) *meters {
 		runs:       counters("runs_total", "Attempts ended on this node, by outcome; retried ones count as retrying.", "executor", "outcome"),
 		dispatched: counter("dispatched_total", "Runs this node dispatched as leader."),
 		skipped:    counters("skipped_total", "Due times the leader recorded as not run.", "outcome"),
-		recovered:  counters("recovered_total", "Runs taken back: from lost leases, or fetched and never started.", "how"),
+		recovered:  counters("recovered_total", "Runs taken back: from lost leases, from processes proven gone, or fetched and never started.", "how"),
 		refused:    counter("late_finishes_total", "Outcomes refused since the run was not this node's any more."),
 		dropped:    counter("dropped_outcomes_total", "Outcomes that could not be told before the lease ended."),
 		parked:     counter("parked_jobs_total", "Jobs taken out of the schedule because they cannot be used."),
@@ -115,6 +115,7 @@ func (m *meters) scheduled(o scheduler.Observation) {
 		m.skipped.WithLabelValues(string(outcome)).Add(float64(n))
 	}
 	m.recovered.WithLabelValues("lease").Add(float64(o.Recovered))
+	m.recovered.WithLabelValues("process").Add(float64(o.Rescued))
 	m.recovered.WithLabelValues("unstarted").Add(float64(o.Reclaimed))
 	m.parked.Add(float64(o.Parked))
 	m.repairs.Add(float64(len(o.Repairs)))

@@ -77,7 +77,7 @@ func (r *running) leadStore(ctx context.Context, giveUp context.CancelCauseFunc,
 	for ctx.Err() == nil {
 		loop, err := scheduler.New(scheduler.Config{
 			Store: s, Node: r.cfg.Name, Logger: r.log.With("store", s.Name(), "term", office.Term), Now: r.cfg.Now, Lease: r.cfg.RunLease,
-			Members: r.consumers, Listen: r.listeners.tell, Observe: r.meters.scheduled,
+			Members: r.consumers, Gone: r.gone.all, Listen: r.listeners.tell, Observe: r.meters.scheduled,
 		})
 		if err != nil {
 			giveUp(err)

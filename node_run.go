@@ -42,7 +42,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := &running{Node: n, client: client, notes: make(chan note, 64)}
+	r := &running{Node: n, client: client, notes: make(chan note, 64), gone: newGone()}
 	return r.run(ctx)
 }
 
@@ -55,6 +55,7 @@ type running struct {
 	notes   chan note
 	members map[string]cluster.Member // as last told, to find who came and went
 	leading sync.Mutex
+	gone    *gone
 }
 
 type note struct{ event Event }
@@ -164,6 +165,7 @@ func (r *running) assemble(address string) error {
 			Executors: r.cfg.Executors, Tasks: tasks, Started: r.cfg.Now().UTC(),
 		},
 		CanLead: r.canLead, OnLeader: r.onLeader, OnMembers: r.onMembers,
+		OnGone: func(m cluster.Member) { r.gone.add(m.Name + "/" + m.Boot) },
 	})
 	return err
 }

@@ -42,6 +42,10 @@ type Config struct {
 	// not hold up, and both may skip states that lasted only a moment. Nil means not to be told.
 	OnLeader  func(Leader)
 	OnMembers func([]Member)
+	// OnGone is told of each process of another node that is proven gone, dead with all that ran in
+	// it, at once and perhaps more than once; the package document says what a proof is. It is called
+	// from several goroutines, which it must not hold up. Nil means not to be told.
+	OnGone func(Member)
 }
 
 // Validate reports everything that is wrong with the configuration, not only the first fault.
@@ -81,6 +85,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.OnMembers == nil {
 		c.OnMembers = func([]Member) {}
+	}
+	if c.OnGone == nil {
+		c.OnGone = func(Member) {}
 	}
 	return c
 }

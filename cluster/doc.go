@@ -47,12 +47,19 @@
 // # Liveness and fast takeover
 //
 // [Listener] answers who this process is, and its open connection ends with the process:
-// [DialLiveness] gives a peer both. A reset connection whose redial is refused, or answered by
-// another boot, proves that the process is gone; a first dial that fails proves nothing. For the
-// proof to hold a process must end its Listener last, when nothing of it runs any more.
+// [DialLiveness] gives a peer both. What is told to OnGone is proven: an established connection, on
+// which the peer had said its name and boot, was ended by its kernel, without the farewell of a
+// Listener that ends in a living process; and a redial of the same address was refused, or answered
+// by another boot of that node. Nothing is proven by a first dial that fails (the address may be that
+// of another host), by silence, by a redial that the same boot or another node answers (the
+// connection was cut on the way, or the address is shared), nor by the end of a membership. The
+// address that a node advertises must be its own: in front of it nothing may stand that refuses
+// connections while the node lives.
 //
-// The fast takeover builds on that: each follower holds one [Liveness] to the leader, armed once the
-// handshake has named the leader's node, boot and term. When it ends and one redial is refused, or
+// Each follower holds such a connection to the leader, and the leader one to each member.
+//
+// The fast takeover builds on that: the follower's connection is armed once the handshake has named
+// the leader's node, boot and term. When it ends, in whatever way, and a redial is refused, or
 // answered by another boot, the follower deletes the election key of that term, as [StepDown] does;
 // never the lease, for the node may live after all. That is tried once per term. It needs no trust in
 // the network: a wrong proof costs an election, and the fence keeps the old leader harmless. A leader

@@ -33,8 +33,8 @@ type Identity struct {
 
 // Listener is a node's port. It serves liveness connections, and whatever HTTP is mounted beside.
 //
-// That its connections are reset and a redial is refused is taken as proof that the process is
-// gone. So the Serve of a process must be the last thing of it to end.
+// That its connections end without a farewell and a redial is refused is taken as proof that the
+// process is gone, and with it all that ran in it. Serve says farewell however it ends.
 type Listener struct {
 	net net.Listener
 	mux *http.ServeMux
@@ -98,12 +98,14 @@ func (l *Listener) Serve(ctx context.Context, identity func() Identity) error {
 	return err
 }
 
-// cut closes all liveness connections and lets no new ones begin.
+// cut closes all liveness connections, with a word that tells it from a process that dies, and lets
+// no new ones begin.
 func (l *Listener) cut() {
 	_ = l.net.Close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for conn := range l.open {
+		_, _ = conn.Write([]byte(farewellLine)) // whoever does not hear it learns less, and nothing wrong
 		conn.Close()
 	}
 	l.open = nil

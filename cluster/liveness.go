@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,13 @@ const maxHandshake = 8192
 // ErrNotLiveness means that something answered which is no Listener of this package. Unlike silence
 // it proves that whoever listened there before does not any more.
 var ErrNotLiveness = errors.New("answer is not a liveness handshake")
+
+// ErrFarewell means that the peer ended its Listener itself. What that process began may still be
+// going on in it.
+var ErrFarewell = errors.New("peer said farewell")
+
+// farewellLine is what a Listener says before it ends a connection; a process that dies cannot.
+const farewellLine = "farewell\n"
 
 // Liveness is one open connection to another node's Listener.
 type Liveness struct {
@@ -35,7 +43,7 @@ func DialLiveness(ctx context.Context, addr string) (*Liveness, error) {
 		return nil, fmt.Errorf("cluster: liveness: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	identity, err := greet(conn, addr)
+	identity, rest, err := greet(conn, addr)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -44,7 +52,7 @@ func DialLiveness(ctx context.Context, addr string) (*Liveness, error) {
 		return nil, fmt.Errorf("cluster: liveness: handshake with %s: %w", addr, err)
 	}
 	l := &Liveness{conn: conn, identity: identity, ended: make(chan struct{})}
-	go l.listen()
+	go l.listen(rest)
 	return l, nil
 }
 
@@ -54,8 +62,8 @@ func (l *Liveness) Identity() Identity { return l.identity }
 // Done returns a channel that closes when the connection has ended, by either side.
 func (l *Liveness) Done() <-chan struct{} { return l.ended }
 
-// Err returns why the connection ended: io.EOF if the peer or its kernel closed it, net.ErrClosed
-// after Close, else what the network said. It is nil until Done is closed.
+// Err returns why the connection ended: ErrFarewell if the peer said so, io.EOF if its kernel closed
+// it, net.ErrClosed after Close, else what the network said. It is nil until Done is closed.
 func (l *Liveness) Err() error {
 	select {
 	case <-l.ended:
@@ -75,36 +83,45 @@ func (l *Liveness) Close() error {
 	return nil
 }
 
-// listen waits for the end of the connection. Nothing is expected after the identity.
-func (l *Liveness) listen() {
+// listen waits for the end of the connection, or the word that it comes. Nothing else is expected
+// after the identity.
+func (l *Liveness) listen(rest io.Reader) {
 	defer close(l.ended)
 	defer l.conn.Close()
-	_, err := io.Copy(io.Discard, l.conn)
+	word, err := bufio.NewReader(io.LimitReader(rest, int64(len(farewellLine)))).ReadString('\n')
+	switch {
+	case err == nil && word == farewellLine:
+		err = ErrFarewell
+	case err == nil || len(word) == len(farewellLine):
+		_, err = io.Copy(io.Discard, rest)
+	}
 	if err == nil {
 		err = io.EOF
 	}
 	l.err = fmt.Errorf("cluster: liveness: connection to %s ended: %w", l.identity.Node, err)
 }
 
-// greet asks for the upgrade and reads the identity.
-func greet(conn net.Conn, addr string) (Identity, error) {
+// greet asks for the upgrade and reads the identity; what follows it comes from rest.
+func greet(conn net.Conn, addr string) (id Identity, rest io.Reader, err error) {
 	request := "GET " + livenessPath + " HTTP/1.1\r\nHost: " + addr + "\r\nConnection: Upgrade\r\nUpgrade: " + livenessProtocol + "\r\n\r\n"
 	if _, err := conn.Write([]byte(request)); err != nil {
-		return Identity{}, err
+		return Identity{}, nil, err
 	}
 	r := bufio.NewReader(io.LimitReader(conn, maxHandshake))
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
-		return Identity{}, unlessNetwork(err)
+		return Identity{}, nil, unlessNetwork(err)
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != livenessProtocol {
-		return Identity{}, fmt.Errorf("%w: HTTP status %s", ErrNotLiveness, resp.Status)
+		return Identity{}, nil, fmt.Errorf("%w: HTTP status %s", ErrNotLiveness, resp.Status)
 	}
 	line, err := r.ReadBytes('\n')
 	if err != nil {
-		return Identity{}, unlessNetwork(err)
+		return Identity{}, nil, unlessNetwork(err)
 	}
-	return parseIdentity(line)
+	ahead, _ := r.Peek(r.Buffered()) // what has been read already cannot fail
+	id, err = parseIdentity(line)
+	return id, io.MultiReader(bytes.NewReader(bytes.Clone(ahead)), conn), err
 }
 
 // unlessNetwork marks err as ErrNotLiveness unless the connection failed, which says nothing about

@@ -70,7 +70,7 @@ func TestLivenessEndsWithTheListenerAndRedialIsRefused(t *testing.T) {
 	live := dialLiveness(t, l.Address())
 	stop()
 	<-live.Done()
-	if !errors.Is(live.Err(), io.EOF) && !errors.Is(live.Err(), syscall.ECONNRESET) {
+	if !errors.Is(live.Err(), cluster.ErrFarewell) {
 		t.Errorf("ended with %v", live.Err())
 	}
 	if _, err := cluster.DialLiveness(t.Context(), l.Address()); !errors.Is(err, syscall.ECONNREFUSED) {

@@ -143,6 +143,7 @@ func (c *Cluster) hold(s *session, office Office, lead Lead) error {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { c.guard(ctx, cancel, s, office.Term) })
+	wg.Go(func() { c.watchOver(ctx) })
 	wg.Go(func() {
 		select {
 		case <-c.resigned:

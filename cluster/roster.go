@@ -17,27 +17,33 @@ type roster struct {
 	mu         sync.Mutex
 	nodes      map[string]Member // by key
 	candidates map[string]Leader // by key
-	turned     chan struct{}     // closed when the leader or its boot has changed; nil until asked for
+
+	turned bell // when the leader or its boot has changed
+	moved  bell // when a member came or went
 }
 
-// changed returns a channel that closes when the leader or its boot is no longer what holder says
-// after this call.
-func (r *roster) changed() <-chan struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.turned == nil {
-		r.turned = make(chan struct{})
+// bell tells everybody who waits for it.
+type bell struct {
+	mu   sync.Mutex
+	rung chan struct{} // nil until asked for
+}
+
+// wait returns a channel that closes when the bell rings after this call.
+func (b *bell) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung == nil {
+		b.rung = make(chan struct{})
 	}
-	return r.turned
+	return b.rung
 }
 
-// turn closes what changed returned.
-func (r *roster) turn() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.turned != nil {
-		close(r.turned)
-		r.turned = nil
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung != nil {
+		close(b.rung)
+		b.rung = nil
 	}
 }
 
@@ -162,12 +168,13 @@ type announcement struct {
 func (c *Cluster) announce(told *announcement) {
 	leader, members := c.roster.leader(), c.roster.members()
 	if !told.begun || leader != told.leader || bootOf(leader.Name, members) != bootOf(leader.Name, told.members) {
-		c.roster.turn()
+		c.roster.turned.ring()
 	}
 	if !told.begun || leader != told.leader {
 		c.cfg.OnLeader(leader)
 	}
 	if !told.begun || !slices.EqualFunc(members, told.members, sameProcess) {
+		c.roster.moved.ring()
 		c.cfg.OnMembers(slices.Clone(members))
 	}
 	*told = announcement{begun: true, leader: leader, members: members}

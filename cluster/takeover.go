@@ -3,8 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
-	"io"
-	"syscall"
+	"sync"
 	"time"
 )
 
@@ -14,9 +13,8 @@ const (
 	armSoon  = 10 * time.Millisecond
 	armEvery = 200 * time.Millisecond
 	soon     = 100 // tries
-	// redialTimeout bounds the redial that decides whether a process is gone.
-	redialTimeout = time.Second
-	redialAgain   = 5 * time.Millisecond
+	// lingerFor is how long a follower goes on listening to a leader whose office has ended.
+	lingerFor = 2 * time.Second
 )
 
 // Guarding returns the leader whose process this node holds an open connection to, so that it will
@@ -31,13 +29,15 @@ func (c *Cluster) Guarding() (Leader, bool) {
 // vigil holds an open connection to whoever leads, and frees the office of a leader whose process
 // is proven gone, once per term, until ctx ends.
 func (c *Cluster) vigil(ctx context.Context) {
+	var lingering sync.WaitGroup
+	defer lingering.Wait()
 	for ctx.Err() == nil {
-		changed := c.roster.changed()
+		changed := c.roster.turned.wait()
 		leader, holder := c.roster.holder()
 		if leader.Name == c.cfg.Member.Name || holder.Address == "" {
 			leader = Leader{}
 		}
-		if leader != (Leader{}) && c.outlives(ctx, leader, holder, changed) {
+		if leader != (Leader{}) && c.outlives(ctx, leader, holder, changed, &lingering) {
 			c.takeOver(ctx, leader)
 		}
 		select {
@@ -47,13 +47,14 @@ func (c *Cluster) vigil(ctx context.Context) {
 	}
 }
 
-// outlives keeps one connection to the process that leads, and reports true when that process is
-// proven gone: an established connection, on which it had said its name, boot and term, ended, and
-// a redial was refused or answered by another boot. It reports false when ctx ended or the roster
-// changed before.
-func (c *Cluster) outlives(ctx context.Context, leader Leader, holder Member, changed <-chan struct{}) bool {
+// outlives keeps one connection to the process that leads, and reports true when that process does
+// not listen any more: an established connection, on which it had said its name, boot and term,
+// ended, and a redial was refused or answered by another boot. It reports false when ctx ended or the
+// roster changed before.
+func (c *Cluster) outlives(ctx context.Context, leader Leader, holder Member, changed <-chan struct{}, lingering *sync.WaitGroup) bool {
+	want := Identity{Node: leader.Name, Boot: holder.Boot, Term: leader.Term}
 	for {
-		conn := c.arm(ctx, leader, holder, changed)
+		conn := c.arm(ctx, want, holder.Address, changed)
 		if conn == nil {
 			return false
 		}
@@ -63,24 +64,48 @@ func (c *Cluster) outlives(ctx context.Context, leader Leader, holder Member, ch
 		case <-changed:
 		case <-conn.Done():
 			c.guarded.Store(nil)
-			if provenGone(ctx, holder) {
+			if c.examine(ctx, holder, conn.Err()).left() {
 				return true
 			}
 			continue
 		}
 		c.guarded.Store(nil)
-		_ = conn.Close() // nothing is to be learned from it any more
+		lingering.Go(func() { c.linger(ctx, holder, conn) })
 		return false
 	}
 }
 
-// arm dials until the peer has said that it is the holder and leads in that term; nil when ctx ended
-// or the roster changed before.
-func (c *Cluster) arm(ctx context.Context, leader Leader, holder Member, changed <-chan struct{}) *Liveness {
-	want := Identity{Node: leader.Name, Boot: holder.Boot, Term: leader.Term}
+// linger keeps a connection to a leader whose office has ended for a little longer: whoever freed
+// that office may only have been quicker to see that its process is gone.
+func (c *Cluster) linger(ctx context.Context, holder Member, conn *Liveness) {
+	timer := time.NewTimer(lingerFor)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-conn.Done():
+		c.examine(ctx, holder, conn.Err())
+	}
+	_ = conn.Close() // nothing is to be learned from it any more
+}
+
+// examine redials a process whose connection ended as said, and tells OnGone of one that is proven
+// gone.
+func (c *Cluster) examine(ctx context.Context, was Member, end error) finding {
+	found := redial(ctx, was)
+	if found.proves(end) {
+		c.log.Warn("a process is proven gone", "of", was.Name, "boot", was.Boot, "address", was.Address, "connection", end)
+		c.cfg.OnGone(was)
+	}
+	return found
+}
+
+// arm dials until the peer has said that it is who is wanted; nil when ctx ended or the roster
+// changed before.
+func (c *Cluster) arm(ctx context.Context, want Identity, address string, changed <-chan struct{}) *Liveness {
 	for try := 0; ; try++ {
 		dialing, cancel := context.WithTimeout(ctx, redialTimeout)
-		conn, err := DialLiveness(dialing, holder.Address)
+		conn, err := DialLiveness(dialing, address)
 		cancel()
 		if err == nil && conn.Identity() == want {
 			return conn
@@ -103,31 +128,6 @@ func (c *Cluster) arm(ctx context.Context, leader Leader, holder Member, changed
 		case <-timer.C:
 		}
 	}
-}
-
-// provenGone redials. A refusal, or another boot that answers, proves that the process is gone;
-// silence and strangers prove nothing. A process that is being torn down may still take a connection
-// and drop it, since its listening socket closes a moment after the others: then it is asked again.
-func provenGone(ctx context.Context, holder Member) bool {
-	ctx, cancel := context.WithTimeout(ctx, redialTimeout)
-	defer cancel()
-	for {
-		conn, err := DialLiveness(ctx, holder.Address)
-		switch {
-		case err == nil:
-			defer func() { _ = conn.Close() }()
-			return conn.Identity().Boot != holder.Boot
-		case errors.Is(err, syscall.ECONNREFUSED):
-			return true
-		case !dropped(err) || !pause(ctx, redialAgain):
-			return false
-		}
-	}
-}
-
-// dropped reports whether a connection was made and then ended without a word.
-func dropped(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // takeOver deletes the election key of a term whose holder is gone; never the lease, for the node

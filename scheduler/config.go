@@ -20,9 +20,9 @@ type Config struct {
 	// Now is a monotonic clock of which only differences are used; default time.Now. No decision
 	// rests on the date it shows.
 	Now func() time.Time
-	// Lease is the lease of a run, default 15s: how long a lost run stays with its node, and how
-	// long recovery waits after Redis was away or its clock was set. Redis must be away for two
-	// seconds to be noticed for certain; leases of less than three may end meanwhile.
+	// Lease is the lease of a run, default 15s: how long a lost run stays with its node, unless that
+	// is proven gone, and how long recovery waits after Redis was or may have been away, or its clock
+	// was set. It must be the same on all nodes.
 	Lease time.Duration
 	// Patience is how long no partition at all may answer before Run gives the office up; default 5s.
 	Patience time.Duration
@@ -33,6 +33,10 @@ type Config struct {
 	// serve. ok is false when they are not known; nobody counts as gone then. It must not block.
 	// Nil means never known.
 	Members func() (consumers, executors map[string]bool, ok bool)
+	// Gone returns the consumer names of the processes that are proven gone, with all that ran in
+	// them, and a channel that closes when there are more. What they held is taken at once, leases or
+	// not, so a name must never be there that may be wrong. It must not block. Nil means nobody, ever.
+	Gone func() (consumers []string, more <-chan struct{})
 	// Listen hears the events of what this loop skipped (missed, coalesced), once they are stored.
 	// It is called from several goroutines and must not block.
 	Listen func(job.Event)
@@ -65,6 +69,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Members == nil {
 		c.Members = func() (map[string]bool, map[string]bool, bool) { return nil, nil, false }
+	}
+	if c.Gone == nil {
+		c.Gone = func() ([]string, <-chan struct{}) { return nil, nil }
 	}
 	if c.Listen == nil {
 		c.Listen = func(job.Event) {}

@@ -97,17 +97,17 @@ func (h *house) reclaim(ctx context.Context, executors []string) error {
 	return nil
 }
 
-func (h *house) reclaimFrom(ctx context.Context, c store.ConsumerInfo, idle time.Duration, drop bool) error {
+func (p *partition) reclaimFrom(ctx context.Context, c store.ConsumerInfo, idle time.Duration, drop bool) error {
 	for {
-		call, done := h.limited(ctx)
-		n, err := h.cfg.Store.Reclaim(call, h.index, h.office, c, idle, drop)
+		call, done := p.limited(ctx)
+		n, err := p.cfg.Store.Reclaim(call, p.index, p.office, c, idle, drop)
 		done()
 		if err != nil {
 			return err
 		}
 		if n > 0 {
-			h.log.Info("entries put back that were fetched and not started", "consumer", c.Name, "executor", c.Executor, "count", n, "gone", drop)
-			h.cfg.Observe(Observation{Partition: h.index, Reclaimed: n})
+			p.log.Info("entries put back that were fetched and not started", "consumer", c.Name, "executor", c.Executor, "count", n, "gone", drop)
+			p.cfg.Observe(Observation{Partition: p.index, Reclaimed: n})
 		}
 		if n < reclaimBatch {
 			return nil

@@ -30,6 +30,9 @@ func New(cfg Config) (*Loop, error) {
 const (
 	longestCall = 3 * time.Second        // of one call to the store
 	retryPause  = 100 * time.Millisecond // after a call failed
+	// clampFactor is how many leases ahead a new leader lets a lease lie: less would be a guess about
+	// nodes that are being given another length of lease.
+	clampFactor = 4
 )
 
 // Run takes office in every partition and fires due jobs under it until ctx ends, a newer leader has
@@ -84,7 +87,6 @@ func newPartition(r *running, index int) *partition {
 		running: r, index: index, log: r.log.With("partition", index), mail: newMailbox(),
 		jobs: newCache[*compiled](cacheEntries, cacheBytes), triggers: newCache[trigger.Trigger](cacheEntries/10, cacheBytes/8),
 		held: map[string]*hold{}, page: store.MaxDispatch,
-		// Living nodes get the time of one renewal: nobody here knows how long Redis was away.
-		recoverFrom: r.cfg.Lease / 3,
+		trust: trust{lease: r.cfg.Lease}, excess: clampFactor * r.cfg.Lease,
 	}
 }

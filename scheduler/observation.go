@@ -17,6 +17,7 @@ type Observation struct {
 	Parked     int                   // jobs taken out of the schedule because they cannot be used
 	Promoted   int                   // delayed runs put back into streams
 	Recovered  int                   // runs taken from nodes whose leases ended
+	Rescued    int                   // runs taken from processes that are proven gone
 	Reclaimed  int                   // entries put back that a consumer had fetched and not started
 	Repairs    []string              // what the audit mended; it must stay empty
 }

@@ -25,8 +25,9 @@ type partition struct {
 	held     map[string]*hold
 	page     int // how many due jobs to ask for
 	swept    time.Duration
-	// recoverFrom is the local time before which no expired lease is acted on.
-	recoverFrom time.Duration
+	trust    trust // of leases that seem to have ended
+	// excess is by how much a lease may lie ahead before it is clamped, 0 = nothing to clamp now.
+	excess time.Duration
 }
 
 const (
@@ -46,11 +47,13 @@ func (p *partition) run(ctx context.Context) error {
 	defer end(nil)
 	var beside sync.WaitGroup
 	defer beside.Wait()
-	beside.Go(func() {
-		if err := p.keepHouse(ctx); err != nil {
-			end(err)
-		}
-	})
+	for _, part := range []func(context.Context) error{p.keepHouse, p.recoverGone} {
+		beside.Go(func() {
+			if err := part(ctx); err != nil {
+				end(err)
+			}
+		})
+	}
 	for ctx.Err() == nil {
 		p.mail.take()
 		began := p.elapsed()
@@ -99,8 +102,7 @@ func (p *partition) judge(ctx context.Context, began time.Duration, err error) (
 		return err
 	}
 	now := p.elapsed()
-	// Nodes could not renew their leases either.
-	p.recoverFrom = now + p.cfg.Lease
+	p.trust.doubt(now)
 	first, hopeless := p.health.failed(p.index, began, now)
 	if first {
 		p.log.Warn("partition does not answer, trying again", "error", err)
@@ -129,6 +131,9 @@ func (p *partition) pass(ctx context.Context) (target int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := p.clampLeases(ctx); err != nil {
+		return 0, err
+	}
 	taken, err := p.recoverExpired(ctx, due)
 	if err != nil {
 		return 0, err
@@ -150,9 +155,13 @@ func (p *partition) look(ctx context.Context) (store.Due, error) {
 		return store.Due{}, err
 	}
 	received := p.elapsed()
+	if gap := p.trust.answered(received); gap > 0 {
+		p.log.Warn("redis may have been away, recovery waits", "for", gap, "recovery_waits", p.cfg.Lease)
+	}
 	if p.clock.observe(sent, received, due.Now) {
 		p.log.Warn("the clock of Redis was set, recovery waits", "redis_time", time.UnixMilli(due.Now).UTC(), "recovery_waits", p.cfg.Lease)
-		p.recoverFrom = received + p.cfg.Lease
+		p.trust.doubt(received)
+		p.excess = p.cfg.Lease
 	}
 	p.page = store.MaxDispatch
 	if len(due.Jobs) == limit {
@@ -177,7 +186,7 @@ func (p *partition) promote(ctx context.Context, due store.Due) (more bool, err 
 
 // recoverExpired takes runs whose leases have ended from their nodes.
 func (p *partition) recoverExpired(ctx context.Context, due store.Due) (more bool, err error) {
-	if due.NextLease == 0 || due.NextLease > due.Now || p.elapsed() < p.recoverFrom {
+	if due.NextLease == 0 || due.NextLease > due.Now || !p.trust.holds(p.elapsed()) {
 		return false, nil
 	}
 	call, done := p.limited(ctx)
@@ -190,10 +199,29 @@ func (p *partition) recoverExpired(ctx context.Context, due store.Due) (more boo
 	return n > 0, err
 }
 
+// clampLeases shortens what a clock of Redis that was ahead has left in the future: for so long the
+// runs of a node that is gone would not be recovered.
+func (p *partition) clampLeases(ctx context.Context) error {
+	if p.excess == 0 {
+		return nil
+	}
+	call, done := p.limited(ctx)
+	defer done()
+	n, err := p.cfg.Store.ClampLeases(call, p.index, p.office, p.excess)
+	if err != nil {
+		return err
+	}
+	p.excess = 0
+	if n > 0 {
+		p.log.Warn("leases that lay ahead were shortened", "count", n)
+	}
+	return nil
+}
+
 // nap returns until when there is nothing to do: the earliest of what Redis knows, and of what is
 // held here. What is due and did not move is tried again after a pause.
 func (p *partition) nap(due store.Due) int64 {
-	target := due.Now + p.cfg.Nap.Milliseconds()
+	target := due.Now + min(p.cfg.Nap, p.cfg.Lease/6).Milliseconds() // often enough to notice an outage
 	soon := due.Now + stuckPause.Milliseconds()
 	if due.NextRun > due.Now {
 		target = min(target, due.NextRun)
@@ -206,7 +234,7 @@ func (p *partition) nap(due store.Due) int64 {
 		target = min(target, soon)
 	}
 	if due.NextLease != 0 {
-		lease := max(due.NextLease, p.clock.redis(p.recoverFrom)+1)
+		lease := max(due.NextLease, p.clock.redis(p.trust.from)+1)
 		if lease <= due.Now {
 			lease = soon
 		}

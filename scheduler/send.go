@@ -111,6 +111,9 @@ func (p *partition) send(ctx context.Context, items []item) sent {
 func (p *partition) settle(s sent) {
 	now := p.elapsed()
 	at := p.clock.redis(s.at)
+	if len(s.answers) > 0 {
+		p.trust.answered(s.at)
+	}
 	o := Observation{Partition: p.index, Skipped: map[job.Outcome]int64{}}
 	for i, answer := range s.answers {
 		it := s.items[i]

@@ -13,7 +13,7 @@ var parts = map[string]int{"lib": 100, "displace": 40, "fence": 80}
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, linesScript, pauseExecutorScript, handBackScript, startScript, postponeScript, nextScript, renewScript, finishScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
-	recoverScript, promoteScript, reclaimScript, auditScript, pruneScript, tallyScript,
+	recoverScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tallyScript,
 }
 
 func TestScriptsAreShortAndUsed(t *testing.T) {

@@ -48,6 +48,18 @@ func (s *Store) RecoverNode(ctx context.Context, partition int, o Office, boot s
 	return s.recover(ctx, partition, o, ids, true, "node is gone")
 }
 
+// ClampLeases has no lease of the partition end later than ahead from now, and returns how many were
+// shortened. It mends what a clock of Redis that was ahead has left.
+func (s *Store) ClampLeases(ctx context.Context, partition int, o Office, ahead time.Duration) (int, error) {
+	k := s.partitions[partition]
+	t, err := s.office(ctx, clampScript, o, []string{k.events(), k.jobs(), k.fence(), k.leases()}, ahead.Milliseconds())
+	if err != nil {
+		return 0, err
+	}
+	n := numbers{}
+	return int(n.read(t[0])), n.err
+}
+
 func (s *Store) recover(ctx context.Context, partition int, o Office, ids []string, revoke bool, cause string) (int, error) {
 	taken := 0
 	for chunk := range slices.Chunk(ids, 100) {

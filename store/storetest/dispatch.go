@@ -259,6 +259,8 @@ func leaderScriptsFenced(t *testing.T, open Open) {
 	r.finish(late)
 	_, err = r.s.PromoteDelayed(r.ctx, 0, old, r.now(), 10)
 	r.wantErr(err, store.ErrFenced)
+	_, err = r.s.ClampLeases(r.ctx, 0, old, lease)
+	r.wantErr(err, store.ErrFenced)
 	_, err = r.s.Reclaim(r.ctx, 0, old, store.ConsumerInfo{Executor: executor, Name: nodeA}, 0, true)
 	r.wantErr(err, store.ErrFenced)
 	_, err = r.s.Remove(r.ctx, "op", "j")

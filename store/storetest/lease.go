@@ -23,6 +23,7 @@ var leaseTests = []conformance{
 	{"recover: what changed since the leader looked is left alone", recoverChanged},
 	{"recover: the rerun waits in line and overtakes nobody wrongly", recoverLine},
 	{"recover: a lease of nothing is forgotten", recoverGhost},
+	{"clamp: leases that lie too far ahead end sooner, others stay", clampShortens},
 	{"audit: finds a tampered counter and mends it", auditMends},
 }
 
@@ -284,4 +285,24 @@ func auditMends(t *testing.T, open Open) {
 	mended, err = r.s.Audit(r.ctx, 0, r.office)
 	r.must(err)
 	equal(r, "mended again", len(mended), 0)
+}
+
+func clampShortens(t *testing.T, open Open) {
+	r := newRig(t, open)
+	const many, hour = 2500, int64(3_600_000)
+	before := r.now()
+	leases := []any{"ZADD", r.key("leases"), before + 10_000, "near", before - hour, "ended"}
+	for range many {
+		leases = append(leases, before+hour, unique("ahead"))
+	}
+	r.raw.do(leases...)
+	n, err := r.s.ClampLeases(r.ctx, 0, r.office, lease)
+	r.must(err)
+	equal(r, "shortened", n, many)
+	equal(r, "near", r.raw.number("ZSCORE", r.key("leases"), "near"), before+10_000)
+	equal(r, "ended", r.raw.number("ZSCORE", r.key("leases"), "ended"), before-hour)
+	equal(r, "clamped", r.raw.number("ZCOUNT", r.key("leases"), before+lease.Milliseconds(), r.now()+lease.Milliseconds()), many)
+	n, err = r.s.ClampLeases(r.ctx, 0, r.office, lease)
+	r.must(err)
+	equal(r, "shortened again", n, 0)
 }

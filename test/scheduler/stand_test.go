@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,6 +67,8 @@ type stand struct {
 
 	mu   sync.Mutex
 	seen scheduler.Observation // sums
+	gone []string              // consumers proven gone
+	more chan struct{}
 }
 
 func newStand(t *testing.T, partitions int) *stand {
@@ -75,7 +78,7 @@ func newStand(t *testing.T, partitions int) *stand {
 
 func newStandAt(t *testing.T, server *devstack.Redis, partitions int) *stand {
 	t.Helper()
-	s := &stand{T: t, lease: time.Minute, space: fmt.Sprintf("t%d", spaces.Add(1))}
+	s := &stand{T: t, lease: time.Minute, space: fmt.Sprintf("t%d", spaces.Add(1)), more: make(chan struct{})}
 	var err error
 	s.Store, err = store.Open(t.Context(), store.Config{
 		URL: server.URL(), Namespace: s.space, Node: "test", Create: true, Partitions: partitions,
@@ -111,6 +114,7 @@ func (s *stand) lead(term int64, members ...string) (stop func() error) {
 			return living, map[string]bool{"default": true}, true
 		}
 	}
+	cfg.Gone = s.allGone
 	l, err := scheduler.New(cfg)
 	if err != nil {
 		s.Fatal(err)
@@ -126,12 +130,28 @@ func (s *stand) lead(term int64, members ...string) (stop func() error) {
 	return stop
 }
 
+func (s *stand) allGone() (consumers []string, more <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.gone), s.more
+}
+
+// bury says that a consumer's process is proven gone.
+func (s *stand) bury(consumer string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = append(s.gone, consumer)
+	close(s.more)
+	s.more = make(chan struct{})
+}
+
 func (s *stand) observe(o scheduler.Observation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen.Dispatched += o.Dispatched
 	s.seen.Lateness = append(s.seen.Lateness, o.Lateness...)
 	s.seen.Recovered += o.Recovered
+	s.seen.Rescued += o.Rescued
 	s.seen.Reclaimed += o.Reclaimed
 	s.seen.Parked += o.Parked
 	s.seen.Promoted += o.Promoted
@@ -187,7 +207,8 @@ func (s *stand) eventually(what string, ok func() bool) {
 // taken is a message as a consumer fetched it.
 type taken struct {
 	store.Message
-	entry string
+	entry     string
+	partition int
 }
 
 // fetch takes n messages from a partition's default executor, in order.
@@ -205,7 +226,7 @@ func (s *stand) fetch(partition int, consumer string, n int) []taken {
 				if err != nil {
 					s.Fatal(err)
 				}
-				all = append(all, taken{m, f.ID})
+				all = append(all, taken{m, f.ID, partition})
 			}
 		}
 		return len(all) >= n
@@ -218,7 +239,7 @@ func (s *stand) start(consumer string, t taken, lease time.Duration) (owner stri
 	s.Helper()
 	owner = consumer + "/" + uuid.NewString()
 	replies, err := s.Start(s.Context(), store.Start{
-		Consumer: store.Consumer{Executor: "default", Name: consumer}, Owner: owner, Lease: lease,
+		Consumer: store.Consumer{Partition: t.partition, Executor: "default", Name: consumer}, Owner: owner, Lease: lease,
 		Entries: []string{t.entry}, Run: []store.Taken{{Message: t.Message}},
 	})
 	if err != nil || replies[0].Verdict != store.Started {
