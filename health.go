@@ -28,6 +28,7 @@ func (r *running) mountHealth(l *cluster.Listener) {
 	l.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.measureQueues(req.Context())
 		r.measurePauses(req.Context())
+		r.meters.watched.Set(float64(r.ring.Watched()))
 		metrics.ServeHTTP(w, req)
 	}))
 }

@@ -14,6 +14,7 @@ type meters struct {
 	leader     prometheus.Gauge
 	term       prometheus.Gauge
 	members    prometheus.Gauge
+	watched    prometheus.Gauge
 	queue      *prometheus.GaugeVec
 	paused     *prometheus.GaugeVec
 	dispatch   prometheus.Histogram
@@ -52,6 +53,7 @@ func newMeters(node string) *meters {
 		leader:   gauge("leader", "1 while this node is leader."),
 		term:     gauge("term", "The term this node leads under, 0 while it does not."),
 		members:  gauge("cluster_members", "Members of the cluster, as this node sees it."),
+		watched:  gauge("watched_processes", "Processes of other nodes whose end this node would know at once: all others while it leads, else the leader."),
 		queue: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "carillon", Name: "queue_depth", Help: "Entries in an executor's streams, waiting or fetched.", ConstLabels: labels,
 		}, []string{"store", "executor"}),
@@ -74,7 +76,7 @@ func newMeters(node string) *meters {
 		repairs:    counter("slot_repairs_total", "Slot counters the audit had to mend; must stay 0."),
 	}
 	m.registry.MustRegister(
-		m.leader, m.term, m.members, m.queue, m.paused, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
+		m.leader, m.term, m.members, m.watched, m.queue, m.paused, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
 		m.recovered, m.refused, m.dropped, m.parked, m.repairs,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -33,6 +33,7 @@ type Cluster struct {
 	roster      roster
 	term        atomic.Int64
 	guarded     atomic.Pointer[Leader]
+	connected   atomic.Int64
 	ran         atomic.Bool
 
 	joined     chan struct{}
@@ -130,6 +131,10 @@ func (c *Cluster) Joined() <-chan struct{} { return c.joined }
 // Term returns the term in which this node's lead is running, or 0. It is for telling others, as
 // in an Identity; what is written to Redis carries the Office handed to lead.
 func (c *Cluster) Term() int64 { return c.term.Load() }
+
+// Watched returns to how many processes of other nodes this one holds an open connection, so that it
+// will know at once when they are gone: while it leads, all other members; else the leader.
+func (c *Cluster) Watched() int { return int(c.connected.Load()) }
 
 // Leader returns the node in office as the last watch event told, and whether there is one.
 func (c *Cluster) Leader() (Leader, bool) {

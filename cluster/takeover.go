@@ -59,17 +59,20 @@ func (c *Cluster) outlives(ctx context.Context, leader Leader, holder Member, ch
 			return false
 		}
 		c.guarded.Store(&leader)
+		c.connected.Add(1)
 		select {
 		case <-ctx.Done():
 		case <-changed:
 		case <-conn.Done():
 			c.guarded.Store(nil)
+			c.connected.Add(-1)
 			if c.examine(ctx, holder, conn.Err()).left() {
 				return true
 			}
 			continue
 		}
 		c.guarded.Store(nil)
+		c.connected.Add(-1)
 		lingering.Go(func() { c.linger(ctx, holder, conn) })
 		return false
 	}

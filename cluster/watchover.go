@@ -75,6 +75,8 @@ func (c *Cluster) attend(ctx context.Context, w *watch) {
 // accompany holds the connection, and reports whether there is nothing more to be learnt of the
 // process.
 func (c *Cluster) accompany(ctx context.Context, w *watch, conn *Liveness) (over bool) {
+	c.connected.Add(1)
+	defer c.connected.Add(-1)
 	select {
 	case <-ctx.Done():
 		_ = conn.Close() // somebody else leads now

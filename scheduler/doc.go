@@ -26,6 +26,6 @@
 //     again when a run starts.
 //   - Rows and runs of one decision are one write, but two decisions of one job are not: a leader
 //     that dies between them leaves the rest to the next one.
-//   - It proves no process dead. Runs of a dead node are taken when their leases end; earlier
-//     recovery is for who can prove it, see [store.Store.RecoverNode].
+//   - It proves no process dead. Runs of a dead node are taken when their leases end, earlier only
+//     from whom [Config.Gone] names.
 package scheduler

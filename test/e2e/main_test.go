@@ -60,12 +60,19 @@ type scene struct {
 // three ready nodes. When the test ends all is stopped; when it failed the evidence is kept.
 func begin(t *testing.T, members int, nodes ...string) *scene {
 	t.Helper()
+	return beginWith(t, rig.Config{Members: members}, nodes...)
+}
+
+// beginWith is begin with a stack of another kind; it fills in the binary and the directory.
+func beginWith(t *testing.T, cfg rig.Config, nodes ...string) *scene {
+	t.Helper()
 	ctx := within(t, 60*time.Second)
 	sc := &scene{dir: artifacts(t), seed: seed(t)}
 	sc.random = rand.New(rand.NewPCG(sc.seed, 0))
 	t.Logf("seed %d", sc.seed)
 	var err error
-	sc.Stack, err = rig.Start(ctx, rig.Config{Binary: binary, Dir: sc.dir, Members: members})
+	cfg.Binary, cfg.Dir = binary, sc.dir
+	sc.Stack, err = rig.Start(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,102 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/carillon-project/carillon/test/e2e/internal/history"
+	"github.com/carillon-project/carillon/test/e2e/internal/rig"
+)
+
+// rerunBound is how soon after a kill the next attempt must have begun, whatever the lease.
+const rerunBound = time.Second
+
+// TestRunsOfTheDeadComeAgainAtOnce kills nodes in the middle of a run, with leases of 15 seconds:
+// followers, whose end the leader proves, and leaders, whose end their successor has proven.
+func TestRunsOfTheDeadComeAgainAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		leads bool
+	}{{"follower", false}, {"leader", true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := kills(t)
+			sc := beginWith(t, rig.Config{RunLease: 15 * time.Second}, "n1", "n2", "n3")
+			var took []time.Duration
+			for round := range n {
+				sc.awaitWatched(t)
+				held := sc.heldBy(t, round, tt.leads)
+				fault := sc.Kill(sc.Node(held.Node))
+				if (fault.Term != 0) != tt.leads {
+					t.Fatalf("%s led in term %d", fault.Node, fault.Term)
+				}
+				second := sc.await(t, 20*time.Second, "attempt 2", func(e history.Execution) bool {
+					return e.RunID == held.RunID && e.Attempt == 2
+				})
+				took = append(took, second.Arrived.Sub(fault.At))
+				must(t, sc.StartNodes(within(t, 20*time.Second), fault.Node))
+			}
+			sc.judge(t)
+			sc.stopAll(t)
+			slices.Sort(took)
+			t.Logf("kill to the next attempt: p50 %s, max %s of %v", history.Median(took), took[len(took)-1], took)
+			if took[len(took)-1] > rerunBound {
+				t.Errorf("the slowest came after %s, want %s", took[len(took)-1], rerunBound)
+			}
+		})
+	}
+}
+
+// awaitWatched waits until the leader and its followers hold connections to one another.
+func (sc *scene) awaitWatched(t *testing.T) {
+	t.Helper()
+	leader, _, err := sc.Leader(within(t, 10*time.Second), 0)
+	must(t, err)
+	all := sc.Running()
+	for _, n := range all {
+		want := 1
+		if n.Name == leader.Name {
+			want = len(all) - 1
+		}
+		line := fmt.Sprintf("carillon_watched_processes{node=%q} %d\n", n.Name, want)
+		for ctx := within(t, 10*time.Second); !strings.Contains(metrics(ctx, t, n), line); pause(t, 10*time.Millisecond) {
+			must(t, ctx.Err())
+		}
+	}
+}
+
+// metrics reads a node's metrics.
+func metrics(ctx context.Context, t *testing.T, n *rig.Node) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.Address+"/metrics", http.NoBody)
+	must(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	must(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	must(t, err)
+	return string(text)
+}
+
+// heldBy adds jobs of one run, which takes a second, until the leader has one, or a follower.
+func (sc *scene) heldBy(t *testing.T, round int, leader bool) history.Execution {
+	t.Helper()
+	const runs = time.Second
+	for i := range 100 {
+		id := fmt.Sprintf("held-%d-%d", round, i)
+		must(t, sc.Add(within(t, 5*time.Second), sc.client, rig.Spec{Job: history.Job{ID: id, First: time.Now()}, URL: sc.Witness.URL(runs)}))
+		e := sc.await(t, 10*time.Second, "a run", func(e history.Execution) bool { return e.JobID == id })
+		term, err := sc.Watch.Leader(within(t, 10*time.Second), 0)
+		must(t, err)
+		if (term.Node == e.Node) == leader && sc.Node(e.Node) != nil {
+			return e
+		}
+	}
+	t.Fatal("no run came to where it was wanted")
+	return history.Execution{}
+}
