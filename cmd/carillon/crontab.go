@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/carillon-project/carillon/executor/shell"
 )
 
 // crontab is what a crontab(5) file says, read as a whole: its entries, or all that is wrong with it.
@@ -37,10 +39,6 @@ var (
 	cronSetting  = regexp.MustCompile(`^\s*("[^"]*"|'[^']*'|[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$`)
 	cronUser     = regexp.MustCompile(`^[a-z_][a-z0-9_.-]*\$?$`)
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	// steering are the names that the shell task refuses, and those that it sets itself; PATH is
-	// set by the command.
-	steering = regexp.MustCompile(`^(BASHOPTS|BASH_ENV|ENV|GCONV_PATH|GLIBC_TUNABLES|IFS|JAVA_TOOL_OPTIONS|NODE_OPTIONS|PERL5DB|PERL5LIB|PERL5OPT|` +
-		`PS4|PYTHONHOME|PYTHONINSPECT|PYTHONPATH|PYTHONSTARTUP|RUBYLIB|RUBYOPT|SHELLOPTS|(BASH_FUNC|DYLD|LD|CARILLON)_.*)$`)
 )
 
 // readCrontab reads a whole file. Every line that is not understood is in the error, by its number.
@@ -100,7 +98,7 @@ func (c *crontab) set(name, value string) error {
 	switch {
 	case !variableName.MatchString(name):
 		return fmt.Errorf("%q is not the name of a variable", name)
-	case steering.MatchString(name):
+	case name != "PATH" && shell.Refuses(name), strings.HasPrefix(name, "CARILLON_"): // PATH is set by the command
 		return fmt.Errorf("%s cannot be set by a job; set it in the command", name)
 	case name == "SHELL" && !strings.HasPrefix(value, "/"):
 		return fmt.Errorf("SHELL=%s is not a path", value)
@@ -122,8 +120,8 @@ func (c *crontab) entry(line string) (cronEntry, error) {
 	e := cronEntry{
 		shell: "/bin/sh", path: c.env["PATH"], mailto: c.env["MAILTO"], zone: c.zone, delay: c.env["RANDOM_DELAY"], env: map[string]string{},
 	}
-	if shell := c.env["SHELL"]; shell != "" {
-		e.shell = shell
+	if own := c.env["SHELL"]; own != "" {
+		e.shell = own
 	}
 	if zone := c.env["CRON_TZ"]; zone != "" {
 		e.zone = zone

@@ -66,7 +66,7 @@ func (a arguments) check() error {
 		switch {
 		case name == "" || strings.ContainsAny(name, "=\x00"):
 			return fmt.Errorf("env: %q is not a name", name)
-		case steering(name):
+		case Refuses(name):
 			return fmt.Errorf("env: %s cannot be set by a job", name)
 		case strings.ContainsRune(value, 0):
 			return fmt.Errorf("env: NUL in the value of %s", name)
@@ -78,7 +78,10 @@ func (a arguments) check() error {
 	return nil
 }
 
-func steering(name string) bool {
+// Refuses reports whether no job may set the variable of this name: it makes a loader or an
+// interpreter run other code than the program's. PATH is one of them; those that the handler sets,
+// CARILLON_…, are not, though what a job gives them is overwritten.
+func Refuses(name string) bool {
 	if steeringNames[name] {
 		return true
 	}
