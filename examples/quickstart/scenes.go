@@ -71,6 +71,10 @@ func later(ctx context.Context, s settings) error {
 			return err
 		}
 		s.printf("stored jobs: %d\n", len(jobs))
+		if len(jobs) == 0 {
+			s.printf("the jobs of the scene \"first\" have come to their end, or it was not played; play it, then this one\n")
+			return nil
+		}
 		for _, j := range jobs {
 			next, _ := j.NextRunTime.Time()
 			s.printf("  %s next at %s\n", j.ID, next.UTC().Format(time.RFC3339))

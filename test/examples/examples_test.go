@@ -170,6 +170,7 @@ func TestQuickstartLater(t *testing.T) {
 	t.Parallel()
 	program, flags := build(t, "quickstart"), servers(t)
 	flags = append(flags, "-every", "1s", "-for", "30s")
+	start(t, program, append(flags, "later")...).next(t, "play it, then this one")
 	first := start(t, program, append(flags, "first")...)
 	first.next(t, "job executed: interval_func_test redis")
 	if err := first.cmd.Process.Signal(syscall.SIGTERM); err != nil {
