@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"time"
 
@@ -76,6 +77,7 @@ func (c Config) Validate() error {
 	if c.Name != "" {
 		faults = append(faults, job.ValidID("name", c.Name))
 	}
+	faults = append(faults, validListen(c.Listen))
 	if c.LeaseTTL != 0 && c.LeaseTTL < cluster.MinTTL {
 		faults = append(faults, fmt.Errorf("lease TTL %s must be at least %s", c.LeaseTTL, cluster.MinTTL))
 	}
@@ -91,6 +93,21 @@ func (c Config) Validate() error {
 	}
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("carillon: configuration: %w", err)
+	}
+	return nil
+}
+
+// validListen reports what is wrong with an address to listen on; empty is the default one.
+func validListen(address string) error {
+	if address == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("listen: %q is not HOST:PORT, such as 127.0.0.1:7070, or port 0 for a free one", address)
 	}
 	return nil
 }

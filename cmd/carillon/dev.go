@@ -42,6 +42,11 @@ func (a *app) devCommand() *cobra.Command {
 			if f.nodes < 1 || f.nodes > devNodes {
 				return usagef("--nodes: %d is not between 1 and %d", f.nodes, devNodes)
 			}
+			// What only a running stack can say is put in; the rest is judged before one is started.
+			probe := carillon.Config{Etcd: []string{"-"}, Redis: "-", Listen: f.listen}
+			if err := probe.Validate(); err != nil {
+				return usage(err)
+			}
 			return a.dev(cmd.Context(), f)
 		},
 	}

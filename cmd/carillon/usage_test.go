@@ -72,6 +72,8 @@ func TestInputIsRefusedBeforeAnythingIsContacted(t *testing.T) {
 		{"no such program", "", "node --allow-shell /does/not/exist", []string{"--allow-shell"}},
 		{"wrong default", "", "node --coalesce some", []string{"coalesce", "some"}},
 		{"no nodes", "", "dev --nodes 0", []string{"--nodes"}},
+		{"dev listens nowhere", "", "dev --listen nonsense", []string{"listen", "nonsense", "HOST:PORT"}},
+		{"node listens nowhere", "", "node --listen nonsense", []string{"listen", "nonsense", "HOST:PORT"}},
 		{"certificate without key", "", "cluster status --etcd-cert x", []string{"--etcd-cert and --etcd-key"}},
 		{"health of nowhere", "", "health", []string{"--address"}},
 		{"next of a wrong time", "", "next --every 1s --from noon", []string{"--from"}},
