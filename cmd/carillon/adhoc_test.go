@@ -53,8 +53,12 @@ func testLater(t *testing.T, env environment) {
 			t.Errorf("run list %s is %+v", flag, r)
 		}
 	}
-	env.must(t, nil, "run", "cancel", first.RunID)
-	env.refused(t, 1, []string{"run not found", first.RunID}, "", "run", "cancel", first.RunID)
+	var how map[string]string
+	env.must(t, &how, "run", "cancel", first.RunID)
+	if diff := cmp.Diff(map[string]string{"run_id": first.RunID, "status": "cancelled"}, how); diff != "" {
+		t.Error(diff)
+	}
+	env.refused(t, 1, []string{"had ended already", "cancelled", first.RunID}, "", "run", "cancel", first.RunID)
 	got = nil
 	env.must(t, &got, "run", "get", first.RunID)
 	if got["state"] != "ended" || got["outcome"] != "cancelled" || got["cause"] == nil {

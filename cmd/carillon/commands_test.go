@@ -341,6 +341,12 @@ func TestSecondSignalCancelsRuns(t *testing.T) {
 	if len(runs) != 1 || runs[0].JobID != "@shell" || runs[0].RunID == "" || runs[0].ScheduledTime == "" {
 		t.Errorf("run list: %+v", runs)
 	}
+	var second runID
+	env.must(t, &second, "enqueue", "shell", "--args", `{"argv":["sleep","600"]}`)
+	started.await(t, patient, "@shell")
+	if r := env.call(t, "", "run", "cancel", second.RunID); r.out != "cancelling "+second.RunID+": the node that has it was told to end it\n" {
+		t.Errorf("run cancel: %+v", r)
+	}
 	node.stop()
 	node.hurry()
 	if r := node.end(t); r.code != 0 {

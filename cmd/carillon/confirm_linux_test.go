@@ -35,7 +35,7 @@ func terminal(t *testing.T) (keyboard, screen *os.File) {
 	return keyboard, screen
 }
 
-func TestApplyAsksOnATerminalBeforeItRemoves(t *testing.T) {
+func TestRemovingAsksOnATerminal(t *testing.T) {
 	t.Parallel()
 	env := startServers(t)
 	node := env.start(t, "node", "--name", "n1", "--log-level", "off")
@@ -59,6 +59,17 @@ func TestApplyAsksOnATerminalBeforeItRemoves(t *testing.T) {
 		if missing := env.call(t, "", "job", "get", "c").code; (missing == 0) != (tt.code == 0) {
 			t.Errorf("after the answer %q job get c ends with %d", tt.answer, missing)
 		}
+	}
+	keyboard, screen := terminal(t)
+	if _, err := keyboard.WriteString("n\ny\n"); err != nil {
+		t.Fatal(err)
+	}
+	var out, talk bytes.Buffer
+	if code := run(t.Context(), []string{"job", "remove", "--all"}, env.get, screen, &out, &talk); code != 1 || !strings.Contains(talk.String(), "nothing was removed") {
+		t.Errorf("remove --all: %d, %q", code, talk.String())
+	}
+	if code := run(t.Context(), []string{"job", "remove", "--all"}, env.get, screen, &out, &talk); code != 0 || out.String() != "removed 2 jobs\n" {
+		t.Errorf("remove --all: %d, %q, %q", code, out.String(), talk.String())
 	}
 	if r := node.end(t); r.code != 0 {
 		t.Errorf("the node ended with %+v", r)

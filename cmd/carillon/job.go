@@ -71,26 +71,6 @@ func (a *app) jobChangeCommand(verb, short string) *cobra.Command {
 	return c
 }
 
-func (a *app) jobRemoveCommand() *cobra.Command {
-	var cancelRunning bool
-	c := &cobra.Command{
-		Use: "remove ID", Short: "Remove a job and its runs that have not started", Args: takes("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-				if cancelRunning {
-					in = append(in, carillon.CancelRunning())
-				}
-				if err := c.RemoveJob(cmd.Context(), args[0], in...); err != nil {
-					return err
-				}
-				return a.answer(map[string]string{"id": args[0], "status": "removed"}, func(w io.Writer) { fmt.Fprintf(w, "removed %s\n", args[0]) })
-			})
-		},
-	}
-	c.Flags().BoolVar(&cancelRunning, "cancel-running", false, "cancel its runs that have started, too")
-	return c
-}
-
 func (a *app) jobTriggerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "trigger ID", Short: "Run a job once, now, beside its schedule", Args: takes("ID"),

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/carillon-project/carillon"
+	"github.com/carillon-project/carillon/job"
 )
 
 func (a *app) runGetCommand() *cobra.Command {
@@ -123,17 +124,49 @@ func (a *app) logLine(l carillon.LogLine) error {
 func (a *app) runCancelCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "cancel RUN", Short: "End a run, or take it out before it starts", Args: takes("RUN"),
-		Long: "A run that a node has is asked to end. One that waits is closed at once.",
+		Long: "A run that a node has is asked to end. One that waits is closed at once. Of one\n" +
+			"that has ended it says so, and exits with 1.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-				if err := c.CancelRun(cmd.Context(), args[0], in...); err != nil {
+				status, err := cancelRun(cmd.Context(), c, args[0], in)
+				if err != nil {
 					return err
 				}
-				return a.answer(map[string]string{"run_id": args[0], "status": "cancelling"},
-					func(w io.Writer) { fmt.Fprintf(w, "cancelling %s\n", args[0]) })
+				return a.answer(map[string]string{"run_id": args[0], "status": status}, func(w io.Writer) {
+					text := "the node that has it was told to end it"
+					if status == statusCancelled {
+						text = "it had not started"
+					}
+					fmt.Fprintf(w, "%s %s: %s\n", status, args[0], text)
+				})
 			})
 		},
 	}
+}
+
+// What a cancel did to a run.
+const (
+	statusCancelled  = "cancelled"  // closed before it started
+	statusCancelling = "cancelling" // a node was told
+)
+
+// cancelRun ends a run and says how. That it had ended is an error that says with which outcome.
+func cancelRun(ctx context.Context, c *carillon.Client, id string, in []carillon.CallOption) (string, error) {
+	refused := c.CancelRun(ctx, id, in...)
+	if refused != nil && !errors.Is(refused, carillon.ErrRunNotFound) {
+		return "", refused
+	}
+	r, err := c.GetRun(ctx, id, in...)
+	ended := err == nil && r.Row != nil
+	switch {
+	case refused != nil && ended:
+		return "", fmt.Errorf("cancel run %s: it had ended already, at %s: %s", id, moment(r.Row.Finished), r.Row.Outcome)
+	case refused != nil:
+		return "", refused
+	case ended && r.Row.Outcome == job.Cancelled && r.Row.Started.IsZero():
+		return statusCancelled, nil
+	}
+	return statusCancelling, nil // where it is now, be it gone, it was with a node
 }
 
 func (a *app) runRetryCommand() *cobra.Command {
