@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
 )
 
@@ -50,12 +49,13 @@ func (c *Client) JobsIn(ctx context.Context, state JobState, opts ...CallOption)
 	return jobs, nil
 }
 
-// Export returns every job of a store as a document to add it by: with the trigger as it was given
-// and all defaults filled in. NextRunTime is Paused for a job that is paused or parked, else unsaid.
+// Export returns every job of a store as a document that goes on where the job is: with all defaults
+// filled in and the trigger as it was given, except that an interval or a rule without a start has the
+// one it got when it was added. MaxRuns is what is left of it, NextRunTime Paused for a job that is
+// paused or parked, the time that was asked for where that is to come, else unsaid.
 //
-// What a document cannot say is not in it: how often the job ran (max_runs), its phase if it is an
-// interval without start_date, its pending runs and its history. Records that cannot be read are
-// logged and left out.
+// Not in it: runs that are pending, history, the reason of a pause and a backlog. Records that cannot
+// be read are logged and left out.
 func (c *Client) Export(ctx context.Context, opts ...CallOption) ([]Job, error) {
 	s, err := c.store(callOf(opts).store)
 	if err != nil {
@@ -67,13 +67,7 @@ func (c *Client) Export(ctx context.Context, opts ...CallOption) ([]Job, error) 
 	}
 	jobs := make([]Job, len(entries))
 	for i, e := range entries {
-		j := e.Job
-		j.Trigger = e.Given
-		j.NextRunTime = job.NextRun{}
-		if e.State != store.Active {
-			j.NextRunTime = job.Paused()
-		}
-		jobs[i] = j
+		jobs[i] = carriedOn(e)
 	}
 	return jobs, nil
 }

@@ -13,9 +13,9 @@ import (
 func (a *app) storeExportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "export", Short: "Print the jobs of the stores as JSON lines", Args: takes(),
-		Long: "Prints one document per job, with the trigger as it was given; next_run_time\n" +
-			"is null for a job that is paused or parked. Pending runs, history and how often\n" +
-			"a job ran are not in it.",
+		Long: "Prints one document per job, which goes on where the job is: an interval has\n" +
+			"its start_date, max_runs is what is left, next_run_time is null for a job that\n" +
+			"is paused or parked. Pending runs and history are not in it.",
 		Example: "  carillon store export > jobs.jsonl",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
