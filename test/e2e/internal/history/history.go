@@ -35,6 +35,7 @@ type Job struct {
 	First        time.Time     `json:"first"`
 	Every        time.Duration `json:"every_ns"`
 	MaxInstances int           `json:"max_instances,omitempty"` // 0 = overlap is not judged
+	Unseen       bool          `json:"unseen,omitempty"`        // no receiver sees its runs
 	MaySkip      bool          `json:"may_skip,omitempty"`      // a row of the store's history stands for a run
 }
 

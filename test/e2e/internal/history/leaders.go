@@ -78,11 +78,14 @@ func checkOutcomes(h History) (bad []Breach) {
 		return nil
 	}
 	rows := map[string]Outcome{}
-	lenient := map[string]bool{}
+	lenient, unseen := map[string]bool{}, map[string]bool{}
 	for _, j := range h.Jobs {
-		lenient[j.ID] = j.MaySkip
+		lenient[j.ID], unseen[j.ID] = j.MaySkip, j.Unseen
 	}
 	for _, o := range h.Outcomes {
+		if unseen[o.JobID] {
+			continue
+		}
 		subject := fmt.Sprintf("%s run %s", instantOf(o.JobID, o.Scheduled), o.RunID)
 		switch first, ok := rows[o.RunID]; {
 		case o.RunID == "" || o.Outcome != "executed" && !lenient[o.JobID]:

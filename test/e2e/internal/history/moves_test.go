@@ -168,6 +168,7 @@ func TestBadStoresAreRejected(t *testing.T) {
 		{"a slot given back twice", func(h *history.History) { h.Moves[3].Counter = 0 }, history.SlotsCount},
 		{"more held than may be", func(h *history.History) { h.Moves[3].Held, h.Moves[3].Counter = 3, 3 }, history.Limited},
 		{"more held than one", func(h *history.History) { h.Moves[1].Max, h.Moves[1].Held, h.Moves[1].Counter = 1, 2, 2 }, history.Limited},
+		{"dispatched for a job nobody defined", func(h *history.History) { h.Moves[0].JobID = "z" }, history.NoPhantom},
 		{"dispatched early by Redis's clock", func(h *history.History) { h.Moves[0].At = at(0.999) }, history.NotEarly},
 		{"dispatched before its jitter", func(h *history.History) { h.Moves[0].Due = at(1.5) }, history.NotEarly},
 		{"dispatched after the pause", func(h *history.History) { h.Pause = history.Pause{Asked: at(0.1), Done: at(0.2)} }, history.Stopped},

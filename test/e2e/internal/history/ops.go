@@ -67,7 +67,7 @@ func (h History) spans(j Job) []span {
 func (h History) required(j Job, end time.Time) []time.Time {
 	var all []time.Time
 	for _, s := range h.spans(j) {
-		if s.off {
+		if s.off || j.Unseen {
 			continue
 		}
 		last := end

@@ -108,9 +108,16 @@ func checkSlots(h History) (bad []Breach) {
 	return bad
 }
 
-// checkDispatched: by Redis's clock nothing is dispatched before it is due.
+// checkDispatched: what is dispatched is of a known job, and by Redis's clock not before it is due.
 func checkDispatched(h History) (bad []Breach) {
+	known := map[string]bool{}
+	for _, j := range h.Jobs {
+		known[j.ID] = true
+	}
 	for _, m := range h.Moves {
+		if m.From == "" && m.Term != 0 && !known[m.JobID] {
+			bad = append(bad, breach(NoPhantom, m.subject(), "nobody defined this job"))
+		}
 		if m.From == "" && m.Term != 0 && m.At.Before(m.Due) {
 			bad = append(bad, breach(NotEarly, m.subject(), "dispatched %s before it was due", m.Due.Sub(m.At)))
 		}

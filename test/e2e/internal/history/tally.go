@@ -10,7 +10,8 @@ import (
 type Tally struct {
 	Jobs       int
 	Due        int // due times that are demanded
-	Ran        int // of those, how many ran to their end
+	Ran        int // of those, how many ran to their end, or may be skipped and were
+	Skipped    int // of those, how many stand in a row of the store's history instead
 	Lost       int // of those, how many did not
 	Doubled    int // executions that nothing explains: another run id or the same attempt again
 	Executions int
@@ -28,6 +29,7 @@ func Count(h History) Tally {
 		t.Due += len(h.required(j, end))
 	}
 	t.Ran = t.Due - t.Lost
+	t.Skipped = h.countSkipped(end)
 	begun := map[instant]bool{}
 	for _, e := range h.Executions {
 		if e.Attempt > 1 {
@@ -44,6 +46,25 @@ func Count(h History) Tally {
 		}
 	}
 	return t
+}
+
+// countSkipped is how many demanded times of jobs that may skip have a row and no run.
+func (h History) countSkipped(end time.Time) (n int) {
+	ran := map[instant]bool{}
+	for _, e := range h.Executions {
+		ran[e.instant()] = true
+	}
+	for _, j := range h.Jobs {
+		if !j.MaySkip {
+			continue
+		}
+		for _, t := range h.required(j, end) {
+			if !ran[instantOf(j.ID, t)] && h.skipped(j.ID, t) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // String is one line with every figure.

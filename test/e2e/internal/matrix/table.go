@@ -22,6 +22,8 @@ type Fault struct {
 	Jobs int
 	// Rounds is how often the short form strikes; 0 = once. The long form strikes five times as often.
 	Rounds int
+	// Alone marks what takes the whole machine, so that nothing else is played beside it.
+	Alone bool
 	// Chaos marks what may be drawn at random to strike a cluster that goes on.
 	Chaos bool
 	// Strike does the harm and returns when all is whole again.
@@ -33,5 +35,5 @@ type Fault struct {
 
 // Table returns all rows, in the order in which they are documented. Names are unique.
 func Table() []Fault {
-	return slices.Concat(leaderFaults(), networkFaults(), executorFaults(), redisFaults())
+	return slices.Concat(leaderFaults(), networkFaults(), etcdFaults(), executorFaults(), nodeFaults(), loadFaults(), editFaults(), redisFaults())
 }

@@ -146,3 +146,32 @@ func (e *etcd) close() {
 		m.Kill()
 	}
 }
+
+// KillMember kills the i-th of the etcd members, counted from 0, with SIGKILL.
+func (s *Stack) KillMember(i int) { s.outside.members[i].Kill() }
+
+// RestoreMember starts members that were killed again, with the data they had, and returns when each
+// answers, which takes a quorum: restore as many as that needs at once.
+func (s *Stack) RestoreMember(ctx context.Context, members ...int) error {
+	for _, i := range members {
+		m, err := s.outside.startMember(i)
+		if err != nil {
+			return err
+		}
+		s.outside.members[i] = m
+	}
+	for _, i := range members {
+		if err := waitMember(ctx, s.outside.endpoints[i], s.outside.members[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Members is how many etcd members are processes of their own.
+func (s *Stack) Members() int {
+	if s.outside == nil {
+		return 0
+	}
+	return len(s.outside.members)
+}

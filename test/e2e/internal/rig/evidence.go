@@ -17,6 +17,7 @@ func (s *Stack) History(ctx context.Context, c *carillon.Client, name string, se
 	s.mu.Lock()
 	h := s.h
 	h.Jobs, h.Faults = slices.Clone(h.Jobs), slices.Clone(h.Faults)
+	h.Ops = slices.Clone(h.Ops)
 	s.mu.Unlock()
 	h.Name, h.Seed = name, seed
 	h.Terms, h.Executions = s.Watch.Terms(), s.Witness.Executions()
@@ -41,6 +42,9 @@ func (s *Stack) compare(ctx context.Context, c *carillon.Client, h history.Histo
 		stored[o.RunID] = o.Outcome
 	}
 	for _, j := range h.Jobs {
+		if j.Every == 0 && !j.Unseen {
+			continue // the many of a herd
+		}
 		rows, err := c.History(ctx, j.ID, 100)
 		if err != nil {
 			return fmt.Errorf("rig: read history: %w", err)

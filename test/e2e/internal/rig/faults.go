@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
 )
@@ -12,6 +13,9 @@ import (
 // Kill ends a node with SIGKILL, waits until it is gone and notes the fault.
 func (s *Stack) Kill(n *Node) history.Fault {
 	f := s.fault(history.Killed, n.Name)
+	s.mu.Lock()
+	n.noted = true
+	s.mu.Unlock()
 	n.Kill()
 	f.Until = s.cfg.Now()
 	return s.note(f)
@@ -44,6 +48,27 @@ func (s *Stack) Suspend(n *Node) (resume func()) {
 		s.note(f)
 		n.Resume()
 	}
+}
+
+// Died returns the nodes that have been killed since by something else than the stack, each once, and
+// notes them as killed at some time after it.
+func (s *Stack) Died(since time.Time) (found []*Node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.nodes {
+		select {
+		case <-n.Done():
+		default:
+			continue
+		}
+		if n.noted || n.ExitCode() >= 0 {
+			continue
+		}
+		n.noted = true
+		s.h.Faults = append(s.h.Faults, history.Fault{Kind: history.Killed, Node: n.Name, At: since, Until: s.cfg.Now()})
+		found = append(found, n)
+	}
+	return found
 }
 
 // Harm notes a fault of another kind, to a node or to none in particular (""), from now until the

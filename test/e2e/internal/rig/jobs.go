@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/carillon-project/carillon"
-	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
 )
 
@@ -23,9 +22,7 @@ func (s *Stack) Add(ctx context.Context, c *carillon.Client, spec Spec) error {
 	spec.First = spec.First.UTC().Truncate(time.Millisecond)
 	trigger := carillon.At(spec.First)
 	if spec.Every > 0 {
-		trigger = carillon.Args(map[string]string{
-			"type": "interval", "every": spec.Every.String(), "start_date": job.FormatTime(spec.First),
-		})
+		trigger = interval(spec.First, spec.Every)
 	}
 	if spec.MaxInstances == 0 {
 		// Each node that dies may take a slot with it for the length of a run's lease, and more when
@@ -47,6 +44,17 @@ func (s *Stack) Add(ctx context.Context, c *carillon.Client, spec Spec) error {
 	return nil
 }
 
+// AddUnseen defines a job whose runs the witness does not see: only its way through the store is judged.
+func (s *Stack) AddUnseen(ctx context.Context, c *carillon.Client, j carillon.Job) error {
+	if _, err := c.AddJob(ctx, j); err != nil {
+		return fmt.Errorf("rig: add job: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.h.Jobs = append(s.h.Jobs, history.Job{ID: j.ID, Unseen: true})
+	return nil
+}
+
 // AddSteady defines n jobs due each second, spread evenly over it, from about a second after now.
 // The one numbered i is answered after i mod 5 times 80 ms, so that there is always one that runs.
 func (s *Stack) AddSteady(ctx context.Context, c *carillon.Client, n int) error {
@@ -64,7 +72,7 @@ func (s *Stack) AddSteady(ctx context.Context, c *carillon.Client, n int) error 
 	return nil
 }
 
-// Settled returns when every job that is due again and again has run for a time less than one and a
+// Settled returns when every job that is due again and again, and may not skip, has run for a time less than one and a
 // half intervals ago.
 func (s *Stack) Settled(ctx context.Context) error {
 	s.mu.Lock()
@@ -79,7 +87,7 @@ func (s *Stack) Settled(ctx context.Context) error {
 		}
 		now := s.cfg.Now()
 		for _, j := range jobs {
-			if j.Every > 0 && now.Sub(latest[j.ID]) > j.Every*3/2 {
+			if j.Every > 0 && !j.MaySkip && now.Sub(latest[j.ID]) > j.Every*3/2 {
 				return false
 			}
 		}

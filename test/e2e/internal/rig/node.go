@@ -15,6 +15,7 @@ type Node struct {
 	*Process
 	Address string // of its listener, once it is ready
 
+	noted bool          // its end stands among the faults
 	ready chan struct{} // closed with Address set
 	once  sync.Once
 }
