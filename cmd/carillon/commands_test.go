@@ -70,6 +70,9 @@ func testJobShapes(t *testing.T, env environment) {
 	if next, said := paused["next_run_time"]; next != nil || !said {
 		t.Errorf("next_run_time of a paused job is %v, %v", next, said)
 	}
+	if r := env.call(t, "", "job", "get", "shape"); !strings.Contains(r.out, "because             holiday\n") || !strings.Contains(r.out, "state               paused\n") {
+		t.Errorf("a paused job is shown as\n%s", r.out)
+	}
 	env.must(t, &resumed, "job", "resume", "shape")
 	if resumed["next_run_time"] == nil {
 		t.Error("a resumed job has no next_run_time")

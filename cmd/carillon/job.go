@@ -37,11 +37,11 @@ func (a *app) jobGetCommand() *cobra.Command {
 		Use: "get ID", Short: "Show a job", Args: takes("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-				j, err := c.GetJob(cmd.Context(), args[0], in...)
+				s, err := c.Standing(cmd.Context(), args[0], in...)
 				if err != nil {
 					return err
 				}
-				return a.answer(j, func(w io.Writer) { writeJob(w, j) })
+				return a.answer(s.Job, func(w io.Writer) { writeJob(w, s) })
 			})
 		},
 	}

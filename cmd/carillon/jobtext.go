@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/carillon-project/carillon"
 	"github.com/carillon-project/carillon/job"
 )
 
@@ -19,7 +20,8 @@ func nextRun(j job.Job) string {
 	return "none (paused)"
 }
 
-func writeJob(w io.Writer, j job.Job) {
+func writeJob(w io.Writer, s carillon.Standing) {
+	j := s.Job
 	field := func(name, text string) {
 		if text != "" {
 			fmt.Fprintf(w, "%-20s%s\n", name, text)
@@ -32,6 +34,10 @@ func writeJob(w io.Writer, j job.Job) {
 	field("args", string(j.Args))
 	field("trigger", string(j.Trigger))
 	field("next run", nextRun(j))
+	if s.State != carillon.JobIsActive {
+		field("state", string(s.State))
+		field("because", s.Reason)
+	}
 	field("executor", j.Executor)
 	field("store", j.Store)
 	field("coalesce", string(j.Coalesce))
