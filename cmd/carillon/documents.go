@@ -170,10 +170,10 @@ func decodeJob(doc json.RawMessage, now time.Time) (job.Job, error) {
 	}
 	t, err := resolve(j.Trigger, now)
 	if err != nil {
-		return j, fmt.Errorf("%w: trigger: %w", job.ErrInvalid, err)
+		return j, fmt.Errorf("%w: %w", job.ErrInvalid, err)
 	}
 	if t.Next(time.Time{}).IsZero() {
-		return j, fmt.Errorf("%w: trigger: %w: it never fires", job.ErrInvalid, trigger.ErrInvalid)
+		return j, fmt.Errorf("%w: %w: it never fires", job.ErrInvalid, trigger.ErrInvalid)
 	}
 	return j, nil
 }

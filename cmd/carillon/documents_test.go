@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -125,5 +126,19 @@ func TestDistance(t *testing.T) {
 		if got := distance(tt.a, tt.b); got != tt.want || distance(tt.b, tt.a) != tt.want {
 			t.Errorf("distance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
 		}
+	}
+}
+
+func TestTriggerOfADocumentIsRefusedInPlainWords(t *testing.T) {
+	for _, c := range []struct{ name, trigger, want string }{
+		{"unknown zone", `{"type":"cron","expr":"* * * * *","timezone":"Nowhere/City"}`, "invalid job: trigger: invalid: timezone: "},
+		{"never fires", `{"type":"cron","expr":"0 0 30 2 *"}`, "invalid job: trigger: invalid: it never fires"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := decodeJob(json.RawMessage(`{"task":"log","trigger":`+c.trigger+`}`), time.Now())
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("it says %v, want %s…", err, c.want)
+			}
+		})
 	}
 }
