@@ -77,9 +77,6 @@ func (c *Client) prepare(ctx context.Context, j Job) (Job, *store.Store, error) 
 	if err := j.Validate(); err != nil {
 		return j, nil, err
 	}
-	if err := legible(j.Options); err != nil {
-		return j, nil, err
-	}
 	if _, err := trigger.Parse(j.Trigger); err != nil {
 		return j, nil, err
 	}
@@ -98,20 +95,6 @@ func (c *Client) prepare(ctx context.Context, j Job) (Job, *store.Store, error) 
 		return j, nil, err
 	}
 	return j, s, reg.Knows(j.Executor, j.Task)
-}
-
-// legible refuses options that a Go program can write and a document cannot: what is stored must be
-// read again.
-func legible(o Options) error {
-	raw, err := json.Marshal(o)
-	if err == nil {
-		var read Options
-		err = json.Unmarshal(raw, &read)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidJob, err)
-	}
-	return nil
 }
 
 // newEntry is the stored form of a job added at now, Unix ms of Redis, before it is scheduled.

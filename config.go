@@ -88,7 +88,7 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("drain timeout %s must not be negative", c.DrainTimeout))
 	}
 	probe := Job{Task: "any", Trigger: Every(time.Second), Options: c.Defaults}
-	if err := errors.Join(probe.Validate(), legible(c.Defaults)); err != nil {
+	if err := probe.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("defaults: %w", err))
 	}
 	if err := errors.Join(faults...); err != nil {

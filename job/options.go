@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -30,7 +31,7 @@ func (c *Coalesce) UnmarshalJSON(b []byte) error {
 		*c = CoalesceAll
 		return nil
 	}
-	return unmarshalWord(b, c, "coalesce", CoalesceLatest, CoalesceEarliest, CoalesceAll)
+	return unmarshalWord(b, c, "coalesce", coalesces)
 }
 
 // Overlap says what happens to a run whose job already has max_instances runs.
@@ -46,7 +47,7 @@ const (
 
 // UnmarshalJSON accepts the three words only.
 func (o *Overlap) UnmarshalJSON(b []byte) error {
-	return unmarshalWord(b, o, "overlap", OverlapSkip, OverlapQueue, OverlapReplace)
+	return unmarshalWord(b, o, "overlap", overlaps)
 }
 
 // OnLost says what becomes of a run whose node died while it ran. The zero value means OnLostRerun.
@@ -60,20 +61,31 @@ const (
 
 // UnmarshalJSON accepts the two words only.
 func (o *OnLost) UnmarshalJSON(b []byte) error {
-	return unmarshalWord(b, o, "on_lost", OnLostRerun, OnLostDrop)
+	return unmarshalWord(b, o, "on_lost", onLosts)
 }
 
-func unmarshalWord[T ~string](b []byte, into *T, field string, words ...T) error {
+// The words of each option.
+var (
+	coalesces = []Coalesce{CoalesceLatest, CoalesceEarliest, CoalesceAll}
+	overlaps  = []Overlap{OverlapSkip, OverlapQueue, OverlapReplace}
+	onLosts   = []OnLost{OnLostRerun, OnLostDrop}
+)
+
+func unmarshalWord[T ~string](b []byte, into *T, field string, words []T) error {
 	var s string
-	if err := json.Unmarshal(b, &s); err == nil {
-		for _, w := range words {
-			if s == string(w) {
-				*into = w
-				return nil
-			}
-		}
+	if err := json.Unmarshal(b, &s); err == nil && slices.Contains(words, T(s)) {
+		*into = T(s)
+		return nil
 	}
 	return fmt.Errorf("%s: %s is not one of %q", field, b, words)
+}
+
+// validWord reports a word that a Go program wrote and a document may not hold. Empty is not said.
+func validWord[T ~string](field string, word T, words []T) error {
+	if word == "" || slices.Contains(words, word) {
+		return nil
+	}
+	return fmt.Errorf("%s: %q is not one of %q", field, word, words)
 }
 
 // Duration is a time.Duration that reads and prints as text: "30s" in JSON, and a bare number

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -75,8 +76,22 @@ func (j Job) Validate() error {
 	return fmt.Errorf("%w: %w", ErrInvalid, errors.Join(faults...))
 }
 
+// validateOptions refuses what a document cannot hold, too: what is stored must be read again.
 func (j Job) validateOptions() error {
-	var faults []error
+	faults := []error{
+		validWord("coalesce", j.Coalesce, coalesces), validWord("overlap", j.Overlap, overlaps), validWord("on_lost", j.OnLost, onLosts),
+	}
+	for _, d := range []struct {
+		field string
+		value Duration
+	}{{"timeout", j.Timeout}, {"retry.backoff.initial", j.Retry.Backoff.Initial}, {"retry.backoff.max", j.Retry.Backoff.Max}} {
+		if d.value < 0 {
+			faults = append(faults, fmt.Errorf("%s: %s must not be negative", d.field, time.Duration(d.value)))
+		}
+	}
+	if g := time.Duration(j.MisfireGraceTime); g > 0 && g < time.Millisecond {
+		faults = append(faults, fmt.Errorf("misfire_grace_time: %s must be at least 1ms, or GraceNone for never too late", g))
+	}
 	if j.MaxInstances < 0 {
 		faults = append(faults, fmt.Errorf("max_instances: %d must be positive", j.MaxInstances))
 	}
@@ -87,10 +102,10 @@ func (j Job) validateOptions() error {
 		faults = append(faults, fmt.Errorf("retry.max_attempts: %d is not between 1 and 1000", j.Retry.MaxAttempts))
 	}
 	b := j.Retry.Backoff
-	if b.Factor < 0 || (b.Factor > 0 && b.Factor < 1) || b.Factor > 100 {
+	if b.Factor != 0 && !(b.Factor >= 1 && b.Factor <= 100) {
 		faults = append(faults, fmt.Errorf("retry.backoff.factor: %v is not between 1 and 100", b.Factor))
 	}
-	if b.Jitter != nil && (*b.Jitter < 0 || *b.Jitter > 1) {
+	if b.Jitter != nil && !(*b.Jitter >= 0 && *b.Jitter <= 1) {
 		faults = append(faults, fmt.Errorf("retry.backoff.jitter: %v is not between 0 and 1", *b.Jitter))
 	}
 	if b.Max > 0 && b.Initial > b.Max {
