@@ -30,14 +30,17 @@ const storeFormat = "1"
 
 // Open connects, checks that the server is fit, and finds (or, with Create, makes) the store.
 // Errors wrap ErrUnreachable, ErrUnfit, ErrNotInitialised, ErrStoreLost or ErrNewerFormat and say
-// what to do.
+// what to do. The Redis client library has one logger for the whole process: Open sets it, the first
+// time, to one that writes at debug to the logger of a store that is open.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
 	s := &Store{cfg: cfg, log: cfg.Logger}
+	told.to(s)
 	if err := s.dial(); err != nil {
+		told.noMore(s)
 		return nil, err
 	}
 	if err := errors.Join(s.checkServer(ctx)); err != nil {
@@ -58,6 +61,7 @@ func (s *Store) Close() {
 			s.log.Debug("closing redis client failed", "error", err)
 		}
 	}
+	told.noMore(s)
 }
 
 // Name is what jobs call this store.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -116,14 +115,6 @@ func takes(names ...string) cobra.PositionalArgs {
 		return nil
 	}
 }
-
-type silent struct{}
-
-func (silent) Printf(context.Context, string, ...any) {}
-
-// quietLibraries stops go-redis from writing to standard error past the logger: what fails is
-// returned as an error and told once.
-func quietLibraries() { redis.SetLogger(silent{}) }
 
 // usageTemplate is cobra's, with flags wrapped to a terminal of 80 columns and the global ones
 // named in one line.
