@@ -88,6 +88,7 @@ type call struct {
 	at        time.Time
 	after     time.Duration
 	ofJob     string
+	hearing   func()
 }
 
 // InStore names the store of the job; the default is "default".

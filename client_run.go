@@ -149,59 +149,6 @@ func send(ctx context.Context, s *store.Store, messages []store.Message, o call)
 	return ids, nil
 }
 
-// Subscribe calls f for every event of the client's stores whose kind is in mask, from now on, in
-// the promised order within a run, until ctx ends or a store fails for good. f is called from one
-// goroutine at a time.
-func (c *Client) Subscribe(ctx context.Context, mask EventMask, f func(Event)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	events := make(chan Event)
-	done := make(chan struct{})
-	for _, s := range c.stores {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			cancel(follow(ctx, s, events))
-		}()
-	}
-	for left := len(c.stores); left > 0; {
-		select {
-		case e := <-events:
-			if mask.Has(e.Kind) {
-				f(e)
-			}
-		case <-done:
-			left--
-		}
-	}
-	return context.Cause(ctx)
-}
-
-func follow(ctx context.Context, s *store.Store, out chan<- Event) error {
-	at, err := s.EventsEnd(ctx)
-	if err != nil {
-		return err
-	}
-	failures := 0
-	for ctx.Err() == nil {
-		got, next, err := s.Events(ctx, at, time.Second)
-		if err != nil {
-			if failures++; failures > 10 {
-				return err
-			}
-			continue
-		}
-		failures, at = 0, next
-		for _, e := range got {
-			select {
-			case out <- e:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}
-	return ctx.Err()
-}
-
 // Events returns what the log of each store holds, oldest first within a store.
 func (c *Client) Events(ctx context.Context) ([]Event, error) {
 	var all []Event

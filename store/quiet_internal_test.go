@@ -45,6 +45,8 @@ func TestOpenTakesTheLibraryOffStandardError(t *testing.T) {
 	if !strings.Contains(heard.String(), "redis client: says=") {
 		t.Errorf("the logger heard %q", heard.String())
 	}
+	told.mu.Lock()
+	defer told.mu.Unlock()
 	if len(told.open) != 0 {
 		t.Error("a store that was not opened is still told")
 	}

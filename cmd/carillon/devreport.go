@@ -62,7 +62,7 @@ type devReport struct{ app *app }
 var reported = job.Mask(
 	job.LeaderElected, job.NodeLost, job.JobAdded, job.JobModified, job.JobRemoved, job.JobParked, job.JobStarted,
 	job.JobError, job.JobMissed, job.JobMaxInstances, job.JobCoalesced, job.JobRetrying, job.JobLost, job.JobCancelled,
-	job.SchedulerPaused, job.SchedulerResumed,
+	job.SchedulerPaused, job.SchedulerResumed, job.ExecutorPaused, job.ExecutorResumed,
 )
 
 // run tells events until ctx ends. A Redis that fails meanwhile is told by the nodes.
