@@ -14,7 +14,6 @@ import (
 type compiled struct {
 	rules
 	id       string
-	version  int64
 	executor string
 	message  store.Message // without runs
 }
@@ -30,7 +29,7 @@ func compile(e store.Entry, triggers *cache[trigger.Trigger]) (*compiled, error)
 		rules: rules{
 			trigger: t, uid: e.UID, coalesce: j.Coalesce, grace: time.Duration(j.MisfireGraceTime), maxRuns: int64(j.MaxRuns),
 		},
-		id: j.ID, version: e.Version, executor: j.Executor,
+		id: j.ID, executor: j.Executor,
 		message: store.Message{
 			Attempt: 1, Max: j.MaxInstances, Grace: j.MisfireGraceTime, Overlap: j.Overlap, UID: e.UID, JobID: j.ID,
 			Executor: j.Executor, Slot: j.SlotKey(), Task: j.Task, OnLost: j.OnLost, Retry: j.Retry,
@@ -63,13 +62,10 @@ func recoverTrigger(err *error) {
 }
 
 // decideSafely is decide for triggers that may panic.
-func decideSafely(r rules, due store.DueJob, now int64, sofar tally, b *budget) (d decision, rest tally, done bool, err error) {
+func decideSafely(r rules, h store.Header, runTime, now int64, sofar tally, b *budget) (d decision, rest tally, done bool, err error) {
 	defer recoverTrigger(&err)
-	return decide(r, due.Header, due.RunTime, now, sofar, b)
+	return decide(r, h, runTime, now, sofar, b)
 }
 
 // size is about how many bytes a compiled job keeps in memory.
 func (c *compiled) size() int { return len(c.message.Args) + len(c.id) + len(c.uid) }
-
-// serves reports whether c was compiled from the definition that the header belongs to.
-func (c *compiled) serves(h store.Header) bool { return c.uid == h.UID && c.version == h.Version }

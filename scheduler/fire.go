@@ -12,7 +12,7 @@ import (
 // item is one due job on its way through a pass.
 type item struct {
 	due      store.DueJob
-	job      *compiled
+	job      *known
 	decision decision
 	dispatch store.Dispatch
 	bytes    int
@@ -30,9 +30,9 @@ type sent struct {
 // at once. Batches are decided while Redis carries out those before: one is under way and one is
 // ready, since what is read for a third has to wait its turn at Redis.
 func (p *partition) fire(ctx context.Context, due store.Due) (again bool, err error) {
-	jobs, err := p.admit(ctx, due)
-	if err != nil || len(jobs) == 0 {
-		return false, err
+	jobs := p.admit(due)
+	if len(jobs) == 0 {
+		return false, nil
 	}
 	deadline := p.elapsed() + passPeriod
 	spend := &budget{left: passSteps, expired: func() bool { return p.elapsed() > deadline }}
@@ -71,43 +71,28 @@ func (p *partition) sendAll(ctx context.Context, ready <-chan []item) []sent {
 	return all
 }
 
-// admit leaves out the jobs that are held, and sees to those whose headers cannot be used.
-func (p *partition) admit(ctx context.Context, due store.Due) ([]store.DueJob, error) {
+// admit leaves out the jobs that are held.
+func (p *partition) admit(due store.Due) []store.DueJob {
 	now := p.elapsed()
 	p.sweepHolds(now)
 	jobs := make([]store.DueJob, 0, len(due.Jobs))
 	for _, j := range due.Jobs {
-		var err error
-		switch {
-		case p.isHeld(j, now):
-		case errors.Is(j.Bad, store.ErrNewerFormat):
-			if p.held[j.ID] == nil {
-				p.log.Warn("job has a newer format, left to a newer node", "job", j.ID, "error", j.Bad)
-			}
-			p.keep(j, now).until = now + newerPause
-		case j.Bad != nil:
-			err = p.park(ctx, j, "its header cannot be read", j.Bad)
-		case j.Header.State != store.Active || j.Header.Next == 0:
-			err = p.park(ctx, j, "it is in the schedule without being active", nil)
-		default:
+		if !p.isHeld(j, now) {
 			jobs = append(jobs, j)
 		}
-		if err != nil {
-			return nil, err
-		}
 	}
-	return jobs, nil
+	return jobs
 }
 
-// park takes a job that cannot be used out of the schedule.
-func (p *partition) park(ctx context.Context, j store.DueJob, why string, cause error) error {
+// park takes a job that cannot be used out of the schedule. header is nil when it cannot be read.
+func (p *partition) park(ctx context.Context, j store.DueJob, header *store.Header, why string, cause error) error {
 	if cause != nil {
 		why += ": " + cause.Error()
 	}
 	p.log.Error("job parked", "job", j.ID, "reason", why)
 	call, done := p.limited(ctx)
 	defer done()
-	if err := p.cfg.Store.Park(call, p.index, p.office, j, why); err != nil {
+	if err := p.cfg.Store.Park(call, p.index, p.office, j, header, why); err != nil {
 		return err
 	}
 	p.jobs.drop(j.ID)
@@ -118,100 +103,36 @@ func (p *partition) park(ctx context.Context, j store.DueJob, why string, cause 
 
 // prepare decides a batch. Jobs that vanished, changed, or need more steps are left out.
 func (p *partition) prepare(ctx context.Context, batch []store.DueJob, now int64, spend *budget) ([]item, error) {
-	jobs, err := p.compile(ctx, batch)
+	jobs, err := p.learn(ctx, batch)
 	if err != nil {
 		return nil, err
 	}
 	items := make([]item, 0, len(batch))
-	for _, j := range batch {
-		known := jobs[j.ID]
-		if known == nil || !known.serves(j.Header) {
+	for i, j := range batch {
+		k := jobs[i]
+		if k == nil {
 			continue
 		}
-		lineUp, ready, err := p.backlogEnded(ctx, j)
+		lineUp, ready, err := p.backlogEnded(ctx, j, k.header)
 		if err != nil {
 			return nil, err
 		}
 		if !ready {
 			continue
 		}
-		d, rest, done, err := decideSafely(known.rules, j, now, p.tallyOf(j), spend)
+		d, rest, done, err := decideSafely(k.rules, k.header, j.RunTime, now, p.tallyOf(j, k.header), spend)
 		switch {
 		case err != nil:
-			err = p.park(ctx, j, "its trigger failed", err)
+			err = p.park(ctx, j, &k.header, "its trigger failed", err)
 		case !done:
 			h := p.keep(j, p.elapsed())
-			h.header, h.tally = j.Header, rest
+			h.header, h.tally = k.header, rest
 		default:
-			items = append(items, p.item(j, known, d, now, lineUp))
+			items = append(items, p.item(j, k, d, now, lineUp))
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
 	return items, nil
-}
-
-// compile returns the jobs of a batch ready for use; those that are gone or unusable are not in it.
-func (p *partition) compile(ctx context.Context, batch []store.DueJob) (map[string]*compiled, error) {
-	jobs := make(map[string]*compiled, len(batch))
-	var missing []store.DueJob
-	for _, j := range batch {
-		if known, ok := p.jobs.get(j.ID); ok && known.serves(j.Header) {
-			jobs[j.ID] = known
-		} else {
-			missing = append(missing, j)
-		}
-	}
-	for part := range slices.Chunk(missing, recordsBatch) {
-		if err := p.compileMissing(ctx, part, jobs); err != nil {
-			return nil, err
-		}
-	}
-	return jobs, nil
-}
-
-// recordsBatch bounds the memory of records that are read together.
-const recordsBatch = 250
-
-func (p *partition) compileMissing(ctx context.Context, missing []store.DueJob, into map[string]*compiled) error {
-	ids := make([]string, len(missing))
-	for i, j := range missing {
-		ids[i] = j.ID
-	}
-	call, done := p.limited(ctx)
-	found, bad, err := p.cfg.Store.Records(call, p.index, ids)
-	done()
-	if err != nil {
-		return err
-	}
-	for _, j := range missing {
-		cause := bad[j.ID]
-		if e, ok := found[j.ID]; ok {
-			var c *compiled
-			if c, cause = compile(e, p.triggers); cause == nil {
-				into[j.ID] = c
-				p.jobs.put(j.ID, c, c.size())
-				continue
-			}
-		}
-		if err := p.notCompiled(ctx, j, cause); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// notCompiled sees to a job without a usable record; cause is nil when it is not there any more.
-func (p *partition) notCompiled(ctx context.Context, j store.DueJob, cause error) error {
-	p.jobs.drop(j.ID)
-	switch {
-	case cause == nil:
-		p.stumble(j, p.elapsed(), 0)
-		return nil
-	case errors.Is(cause, store.ErrNewerFormat):
-		p.keep(j, p.elapsed()).until = p.elapsed() + newerPause
-		return nil
-	}
-	return p.park(ctx, j, "its record cannot be used", cause)
 }

@@ -8,7 +8,7 @@ import (
 
 // hold is what is remembered of a due job that could not be done with at once.
 type hold struct {
-	header   store.Header  // of the job when it was held
+	header   store.Header  // of the job when its backlog was counted or sent
 	until    time.Duration // local time before which the job is left alone
 	touched  time.Duration // when it was last due
 	stumbles int           // dispatches in a row that were refused
@@ -35,10 +35,6 @@ func (p *partition) isHeld(j store.DueJob, now time.Duration) bool {
 		return false
 	}
 	h.touched = now
-	if j.Bad == nil && h.header.UID != j.Header.UID {
-		delete(p.held, j.ID)
-		return false
-	}
 	return now < h.until
 }
 
@@ -46,7 +42,7 @@ func (p *partition) isHeld(j store.DueJob, now time.Duration) bool {
 func (p *partition) keep(j store.DueJob, now time.Duration) *hold {
 	h := p.held[j.ID]
 	if h == nil {
-		h = &hold{header: j.Header}
+		h = &hold{}
 		p.held[j.ID] = h
 	}
 	h.touched = now
@@ -67,8 +63,8 @@ func (p *partition) stumble(j store.DueJob, now, atLeast time.Duration) {
 }
 
 // tallyOf returns how far the job's backlog has been counted.
-func (p *partition) tallyOf(j store.DueJob) tally {
-	if h := p.held[j.ID]; h != nil && h.header == j.Header {
+func (p *partition) tallyOf(j store.DueJob, header store.Header) tally {
+	if h := p.held[j.ID]; h != nil && h.header == header {
 		return h.tally
 	}
 	return tally{}

@@ -85,7 +85,7 @@ func lostOffice(err error) bool {
 func newPartition(r *running, index int) *partition {
 	return &partition{
 		running: r, index: index, log: r.log.With("partition", index), mail: newMailbox(),
-		jobs: newCache[*compiled](cacheEntries, cacheBytes), triggers: newCache[trigger.Trigger](cacheEntries/10, cacheBytes/8),
+		jobs: newCache[*known](cacheEntries, cacheBytes), triggers: newCache[trigger.Trigger](cacheEntries/10, cacheBytes/8),
 		held: map[string]*hold{}, page: store.MaxDispatch,
 		trust: trust{lease: r.cfg.Lease}, excess: clampFactor * r.cfg.Lease,
 	}

@@ -20,7 +20,7 @@ type partition struct {
 	log      hclog.Logger
 	mail     *mailbox
 	clock    clock
-	jobs     *cache[*compiled]
+	jobs     *cache[*known]
 	triggers *cache[trigger.Trigger]
 	held     map[string]*hold
 	page     int // how many due jobs to ask for

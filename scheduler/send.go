@@ -14,11 +14,11 @@ const largestCall = 2 << 20
 
 // item makes the dispatch of one decision. lineUp makes its message wait for a slot rather than be
 // refused: the slot may be held by an earlier part of the same backlog.
-func (p *partition) item(j store.DueJob, c *compiled, d decision, now int64, lineUp bool) item {
+func (p *partition) item(j store.DueJob, c *known, d decision, now int64, lineUp bool) item {
 	it := item{due: j, job: c, decision: d, bytes: 512}
-	it.dispatch = store.Dispatch{ID: j.ID, Old: j.Header, Latest: d.latest, Executor: c.executor}
+	it.dispatch = store.Dispatch{ID: j.ID, Old: c.header, Latest: d.latest, Executor: c.executor}
 	if d.next.nominal != 0 {
-		h := j.Header
+		h := c.header
 		h.Last, h.Next, h.Runs = d.last, d.next.nominal, h.Runs+int64(len(d.runs))
 		it.dispatch.Next, it.dispatch.RunTime = &h, d.next.due
 	}
@@ -125,8 +125,12 @@ func (p *partition) settle(s sent) {
 		case store.DispatchNotDue:
 			p.stumble(it.due, now, time.Millisecond)
 		default:
+			p.jobs.drop(it.due.ID) // it is not as it was known
 			p.stumble(it.due, now, 0)
 		}
+	}
+	for _, it := range s.items[len(s.answers):] {
+		p.jobs.drop(it.due.ID) // nobody knows what became of it
 	}
 	if o.Dispatched > 0 || len(o.Skipped) > 0 {
 		p.cfg.Observe(o)
@@ -152,10 +156,11 @@ func (p *partition) dispatched(it item, now time.Duration) {
 		p.jobs.drop(it.due.ID)
 		return
 	}
+	it.job.header = *it.dispatch.Next
 	if it.decision.more && len(it.decision.runs) == MaxRuns {
 		h := p.keep(it.due, now)
 		runs := it.dispatch.Messages[0].Runs
-		h.run, h.since, h.until = runs[len(runs)-1].ID, now, now+backlogPoll
+		h.header, h.run, h.since, h.until = it.job.header, runs[len(runs)-1].ID, now, now+backlogPoll
 	}
 }
 
@@ -174,9 +179,9 @@ func (o *Observation) add(d decision, at int64) {
 
 // backlogEnded asks whether the runs of the job's last full message have ended, so that the next
 // ones may follow. lineUp is true for a job that continues a backlog.
-func (p *partition) backlogEnded(ctx context.Context, j store.DueJob) (lineUp, ready bool, err error) {
+func (p *partition) backlogEnded(ctx context.Context, j store.DueJob, header store.Header) (lineUp, ready bool, err error) {
 	h := p.held[j.ID]
-	if h == nil || h.run == "" {
+	if h == nil || h.run == "" || h.header.UID != header.UID {
 		return false, true, nil
 	}
 	now := p.elapsed()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/carillon-project/carillon/job"
@@ -81,30 +82,22 @@ type FinishReply struct {
 	Back    bool     // what follows has gone back to the stream, since its executor is paused
 }
 
-// Finish ends attempts of one partition in one call. Calling it again is safe; the second answer
-// is Refused then, save that what follows in the slot is told again. When Finish itself had to
-// resend after a lost reply, it takes a refusal for the work of its first sending.
+// Finish ends attempts of one partition and one executor in one call. Calling it again is safe; the
+// second answer is Refused then, save that what follows in the slot is told again. When Finish itself
+// had to resend after a lost reply, it takes a refusal for the work of its first sending.
 func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, done []Finish) ([]FinishReply, error) {
 	if len(done) == 0 {
 		return nil, nil
 	}
 	k := s.partitions[partition]
-	keys := []string{
-		k.events(), k.jobs(), k.running(), k.leases(), k.removed(), k.delayed(), k.delayedRuns(), k.dead(), k.pausedExecutors(),
-	}
-	args := append(s.env(), lease.Milliseconds())
+	keys := append(make([]string, 0, 11+2*len(done)),
+		k.events(), k.jobs(), k.running(), k.leases(), k.removed(), k.delayed(), k.delayedRuns(), k.dead(), k.waitingIndex(),
+		k.stream(done[0].Message.Executor), k.pausedExecutors())
+	args := append(make([]any, 0, 5+6*len(done)), s.env()...)
+	args = append(args, lease.Milliseconds())
 	for _, f := range done {
-		m := f.Message
-		keys = append(keys, k.slot(m.Slot), k.waiting(m.Slot), k.history(m.JobID), k.stream(m.Executor))
-		retryIn, retry, next := "", "", ""
-		if f.Retry != nil {
-			retryIn, retry = fmt.Sprint(f.RetryIn.Milliseconds()), f.Retry.Encode()
-		}
-		if f.Next != nil {
-			next = f.Next.Encode()
-		}
-		args = append(args, f.RunID, f.Owner, string(f.Outcome), string(eventOf(f.Outcome)), clean(causeOf(f)),
-			clean(f.Error), retryIn, retry, next, resultText(f.Result))
+		keys = append(keys, k.slot(f.Message.Slot), k.history(f.Message.JobID))
+		args = s.appendFinish(args, f)
 	}
 	reply, resent, err := s.runCounted(ctx, finishScript, keys, args...)
 	if err != nil {
@@ -117,7 +110,7 @@ func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, 
 	s.wakeForRetries(ctx, k, done)
 	replies := make([]FinishReply, len(done))
 	for i, f := range done {
-		tag, missed := pair(list[i])
+		tag, missed := verdictOf(list[i])
 		replies[i].Back = tag == "BACK"
 		replies[i].Refused = tag == "REFUSED" && !resent
 		if tag == "NEXT" && f.Next != nil {
@@ -127,6 +120,38 @@ func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, 
 		}
 	}
 	return replies, nil
+}
+
+// appendFinish appends what the script takes of one run: its texts are made here, where it is cheap.
+func (s *Store) appendFinish(args []any, f Finish) []any {
+	m, run, cause, fault := f.Message, f.Message.Runs[0], clean(causeOf(f)), clean(f.Error)
+	why := cause
+	if why == "" {
+		why = fault
+	}
+	event := func(kind job.EventKind, why string) string {
+		return eventLine(kind, m.JobID, run.ID, run.Scheduled, m.Attempt, s.cfg.Node, why)
+	}
+	head := string(f.Outcome) + "\t" + run.ID + "\t" + strconv.FormatInt(run.Scheduled, 10) + "\t" + strconv.Itoa(m.Attempt) + "\t" + s.cfg.Node + "\t"
+	tail := "\t1\t\t" + cause + "\t" + fault + "\t" + resultText(f.Result)
+	more := ""
+	if f.Outcome == job.Failed || f.Outcome == job.TimedOut {
+		more = "d"
+	}
+	if f.Retry != nil {
+		more += "r"
+	}
+	if f.Next != nil {
+		more += "n"
+	}
+	args = append(args, f.RunID, f.Owner, event(eventOf(f.Outcome), why), head, tail, more)
+	if f.Retry != nil {
+		args = append(args, f.RetryIn.Milliseconds(), f.Retry.Encode(), event(job.JobRetrying, fault))
+	}
+	if f.Next != nil {
+		args = append(args, f.Next.Encode())
+	}
+	return args
 }
 
 // wakeForRetries has the leader look at the runs that went to delayed. A wake that is lost costs a

@@ -116,7 +116,8 @@ func (s *Store) Get(ctx context.Context, id string) (Entry, error) {
 }
 
 // Records returns the stored jobs with the given ids, which are of one partition. A job that is
-// gone is left out; one that cannot be read has its error in bad.
+// gone is left out; one that cannot be read has its error in bad, and is found without its record when
+// its header can be read.
 func (s *Store) Records(ctx context.Context, partition int, ids []string) (found map[string]Entry, bad map[string]error, err error) {
 	found, bad = map[string]Entry{}, map[string]error{}
 	if len(ids) == 0 {
@@ -133,9 +134,10 @@ func (s *Store) Records(ctx context.Context, partition int, ids []string) (found
 		e, err := decodeEntry(ids[i], text(v))
 		if err != nil {
 			bad[ids[i]] = err
-			continue
 		}
-		found[ids[i]] = e
+		if e.State != "" {
+			found[ids[i]] = e
+		}
 	}
 	return found, bad, nil
 }

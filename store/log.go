@@ -53,6 +53,12 @@ func EventLine(e job.Event) string {
 	return strings.Join([]string{string(e.Kind), e.JobID, e.RunID, sched, attempt, e.Node, term, clean(e.Cause)}, "\t")
 }
 
+// eventLine is EventLine for a run, without a term; cause is clean.
+func eventLine(kind job.EventKind, jobID, runID string, scheduled int64, attempt int, node, cause string) string {
+	return string(kind) + "\t" + jobID + "\t" + runID + "\t" + strconv.FormatInt(scheduled, 10) + "\t" +
+		strconv.Itoa(attempt) + "\t" + node + "\t\t" + cause
+}
+
 func decodeEvent(store string, at time.Time, line string) (job.Event, error) {
 	f := strings.Split(line, "\t")
 	if len(f) != 8 {

@@ -8,7 +8,7 @@ import (
 )
 
 // parts are the scripts that others begin with.
-var parts = map[string]int{"lib": 100, "displace": 40, "fence": 80}
+var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, "fence": 80}
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, pauseScript, noteScript, cancelScript, nudgeScript,
@@ -50,8 +50,11 @@ var (
 	keyVars = map[string]map[string]bool{
 		"lib":      {"key": true, "slot": true, "stream": true, "waiting": true},
 		"due":      {"key": true},
-		"dispatch": {"j.stream": true, "j.history": true},
-		"start":    {"keySlot": true, "keyLine": true, "keyRuns": true},
+		"dispatch": {"stream": true, "history": true},
+		"start":    {"keyLine": true, "keyRuns": true},
+		"taken":    {"unpack(slots": true, "unpack(counts": true},
+		"ends":     {"unpack(slots": true},
+		"finish":   {"unpack(set": true, "unpack(free": true},
 		"audit":    {"key": true},
 		"lines":    {"key": true},
 		"displace": {"line": true, "texts": true},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/carillon-project/carillon/job"
 )
@@ -68,33 +69,30 @@ type Due struct {
 	NextLease   int64
 }
 
-// DueJob is a job whose run time has come. Header is as stored; Bad says why it cannot be read.
+// DueJob is a job whose run time has come.
 type DueJob struct {
 	ID      string
 	RunTime int64
-	Header  Header
-	Bad     error
 }
 
 // Due reads up to limit due jobs of a partition, and when to look again.
 func (s *Store) Due(ctx context.Context, partition, limit int) (Due, error) {
 	k := s.partitions[partition]
-	reply, err := s.run(ctx, dueScript, []string{k.runTimes(), k.jobs(), k.delayed(), k.leases(), k.paused()}, limit)
+	reply, err := s.run(ctx, dueScript, []string{k.runTimes(), k.delayed(), k.leases(), k.paused()}, limit)
 	if err != nil {
 		return Due{}, err
 	}
 	t := tags(reply)
-	if len(t) < 5 || (len(t)-5)%3 != 0 {
+	if len(t) < 5 || (len(t)-5)%2 != 0 {
 		return Due{}, fmt.Errorf("store %s: due: unexpected answer of %d parts", s.cfg.Name, len(t))
 	}
 	n := numbers{}
 	d := Due{
 		Now: n.read(t[0]), Paused: t[1] == "1", NextRun: n.orZero(t[2]), NextDelayed: n.orZero(t[3]), NextLease: n.orZero(t[4]),
 	}
-	for i := 5; i < len(t); i += 3 {
-		j := DueJob{ID: t[i], RunTime: n.read(t[i+1])}
-		j.Header, j.Bad = DecodeHeader(t[i+2])
-		d.Jobs = append(d.Jobs, j)
+	d.Jobs = make([]DueJob, 0, (len(t)-5)/2)
+	for i := 5; i < len(t); i += 2 {
+		d.Jobs = append(d.Jobs, DueJob{ID: t[i], RunTime: n.read(t[i+1])})
 	}
 	return d, n.err
 }
@@ -103,7 +101,7 @@ func (s *Store) Due(ctx context.Context, partition, limit int) (Due, error) {
 // job gets Next or, when Next is nil, is finished and removed.
 type Dispatch struct {
 	ID       string
-	Old      Header // as Due returned it
+	Old      Header // as it was read
 	Next     *Header
 	RunTime  int64 // of Next, with jitter
 	Latest   int64 // the latest time among those decided here: NOT_DUE if it lies ahead of Redis
@@ -142,22 +140,19 @@ func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Di
 		}
 		return index[key]
 	}
-	args := []any{len(jobs)}
+	args := append(make([]any, 0, 1+11*len(jobs)), len(jobs))
 	for _, d := range jobs {
-		next := ""
+		next, history := "", 0
 		if d.Next != nil {
 			next = d.Next.Encode()
 		}
-		args = append(args, d.ID, d.Old.Encode(), next, d.RunTime, d.Latest, at(k.stream(d.Executor)), at(k.history(d.ID)),
-			len(d.Messages), len(d.Rows), len(d.Events))
+		if d.Next == nil || len(d.Rows) > 0 {
+			history = at(k.history(d.ID))
+		}
+		args = append(args, d.ID, d.Old.Encode(), next, d.RunTime, d.Latest, at(k.stream(d.Executor)), history,
+			rowLines(d.Rows), s.dispatchEvents(d, o.Term), len(d.Messages))
 		for _, m := range d.Messages {
 			args = append(args, m.Encode())
-		}
-		for _, r := range d.Rows {
-			args = append(args, HistoryRow(r))
-		}
-		for _, e := range d.Events {
-			args = append(args, EventLine(e))
 		}
 	}
 	t, err := s.office(ctx, dispatchScript, o, keys, args...)
@@ -174,13 +169,34 @@ func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Di
 	return answers, nil
 }
 
-// Park takes a due job that cannot be used out of the schedule; its record stays byte for byte.
-func (s *Store) Park(ctx context.Context, partition int, o Office, j DueJob, reason string) error {
+func rowLines(rows []job.Row) string {
+	lines := make([]string, len(rows))
+	for i, r := range rows {
+		lines[i] = HistoryRow(r)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// dispatchEvents is the events of one job, and that it is finished if it is.
+func (s *Store) dispatchEvents(d Dispatch, term int64) string {
+	lines := make([]string, 0, len(d.Events)+1)
+	for _, e := range d.Events {
+		lines = append(lines, EventLine(e))
+	}
+	if d.Next == nil {
+		lines = append(lines, EventLine(job.Event{Kind: job.JobRemoved, JobID: d.ID, Node: s.cfg.Node, Term: term, Cause: "finished"}))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Park takes a due job that cannot be used out of the schedule; its record stays byte for byte. header
+// is the one it was found with, or nil if it cannot be read.
+func (s *Store) Park(ctx context.Context, partition int, o Office, j DueJob, header *Header, reason string) error {
 	k := s.partitions[partition]
 	old, parked := "", ""
-	if j.Bad == nil {
-		old = j.Header.Encode()
-		h := j.Header
+	if header != nil {
+		old = header.Encode()
+		h := *header
 		h.State, h.Reason = Parked, clean(reason)
 		parked = h.Encode()
 	}

@@ -102,8 +102,8 @@ type Start struct {
 	Owner   string        // chosen before sending, unique to this call
 	Lease   time.Duration // how long until others may take the runs
 	Entries []string      // ids of all entries concerned, in the order they were fetched
-	Run     []Taken       // to be started
-	Return  []Taken       // to be put back as one entry, since there is no room for them
+	Run     []Taken       // to be started, in the order of their entries
+	Return  []Taken       // to be put back as one entry, since there is no room for them; likewise
 }
 
 // Taken is one body of an entry.
@@ -148,17 +148,24 @@ func (s *Store) Start(ctx context.Context, st Start) ([]StartReply, error) {
 	keys := []string{
 		k.events(), k.jobs(), k.stream(st.Executor), k.running(), k.leases(), k.removed(), k.waitingIndex(), k.pausedExecutors(),
 	}
-	args := append(s.env(), group, st.Name, st.Owner, st.Lease.Milliseconds(), st.Executor, len(st.Entries), len(st.Return))
-	for _, id := range st.Entries {
-		args = append(args, id)
+	args := append(s.env(), group, st.Name, st.Owner, st.Lease.Milliseconds(), st.Executor, len(st.Entries))
+	counts := make([][2]int, len(st.Entries))
+	for _, t := range st.Run {
+		counts[t.Entry][0]++
 	}
 	for _, t := range st.Return {
-		args = append(args, t.Entry+1, t.Message.Encode())
+		counts[t.Entry][1]++
+	}
+	for i, id := range st.Entries {
+		args = append(args, id, counts[i][0], counts[i][1])
 	}
 	for _, t := range st.Run {
 		m := t.Message
 		keys = append(keys, k.slot(m.Slot), k.waiting(m.Slot), k.waitingRuns(m.Slot), k.history(m.JobID))
-		args = append(args, t.Entry+1, m.Slot, m.Encode())
+		args = append(args, m.Encode())
+	}
+	for _, t := range st.Return {
+		args = append(args, t.Message.Encode())
 	}
 	reply, err := s.run(ctx, startScript, keys, args...)
 	if err != nil {
@@ -172,7 +179,7 @@ func (s *Store) Start(ctx context.Context, st Start) ([]StartReply, error) {
 	now := n.read(text(list[0]))
 	replies, replaces := make([]StartReply, len(st.Run)), false
 	for i, t := range st.Run {
-		verdict, missed := pair(list[i+1])
+		verdict, missed := verdictOf(list[i+1])
 		replies[i] = StartReply{Verdict: Verdict(verdict), Message: t.Message, Now: now}
 		replies[i].Message.Runs = t.Message.Runs[min(missed, len(t.Message.Runs)-1):]
 		replaces = replaces || (replies[i].Verdict == StartWaiting && t.Message.Overlap == job.OverlapReplace)

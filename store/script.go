@@ -32,7 +32,8 @@ const (
 	alone  part = ""          // the file as it is
 	lib    part = "lib"       // lib.lua, then the file
 	office part = "lib+fence" // lib.lua, fence.lua, then the file
-	room   part = "lib+displace"
+	room   part = "lib+displace+taken"
+	ending part = "lib+ends"
 )
 
 func newScript(name string, begins part, keys, perItem int) *script {
@@ -45,6 +46,10 @@ func newScript(name string, begins part, keys, perItem int) *script {
 	}
 	if begins == room {
 		src.WriteString(luaFile("displace"))
+		src.WriteString(luaFile("taken"))
+	}
+	if begins == ending {
+		src.WriteString(luaFile("ends"))
 	}
 	src.WriteString(luaFile(name))
 	return &script{
@@ -95,8 +100,8 @@ var (
 	postponeScript      = newScript("postpone", lib, 5, 0)
 	nextScript          = newScript("next", lib, 12, 0)
 	renewScript         = newScript("renew", alone, 2, 0).allowOOM()
-	finishScript        = newScript("finish", lib, 9, 4).allowOOM()
-	dueScript           = newScript("due", alone, 5, 0).readsOnly()
+	finishScript        = newScript("finish", ending, 11, 2).allowOOM()
+	dueScript           = newScript("due", alone, 4, 0).readsOnly()
 	takeOfficeScript    = newScript("take_office", lib, 3, 0)
 	dispatchScript      = newScript("dispatch", office, 5, 1)
 	parkScript          = newScript("park", office, 4, 0)
@@ -234,4 +239,14 @@ func pair(v any) (string, int) {
 	}
 	n := numbers{}
 	return text(list[0]), int(n.read(text(list[1])))
+}
+
+// verdictOf reads a tag, and the number that may follow it.
+func verdictOf(v any) (tag string, number int) {
+	tag, rest, found := strings.Cut(text(v), " ")
+	if !found {
+		return tag, 0
+	}
+	n := numbers{}
+	return tag, int(n.read(rest))
 }

@@ -8,7 +8,7 @@ if not value or string.match(value, '^%S+ (%S+)') ~= ARGV[7] then return 'MISSIN
 local key = 3
 for i = 9, #ARGV do
   local m, fresh = parse(ARGV[i]), {}
-  for run in string.gmatch(m.runs, '[^,]+') do
+  for run in string.gmatch(runsOf(m), '[^,]+') do
     key = key + 1
     if redis.call('SET', KEYS[key], 'SENT', 'NX', 'EX', ARGV[5]) then
       local id, sched = string.match(run, '^([^@]+)@(%-?%d+)@')
@@ -16,8 +16,10 @@ for i = 9, #ARGV do
       event('job_submitted', m.job, id, sched, m.attempt, node, '', ARGV[8])
     end
   end
-  m.runs = table.concat(fresh, ',')
-  if m.runs ~= '' then redis.call('XADD', KEYS[3], '*', 'm', body(m)) end
+  if #fresh > 0 then
+    keepRuns(m, table.concat(fresh, ','))
+    redis.call('XADD', KEYS[3], '*', 'm', m.text)
+  end
 end
 publish()
 return 'OK'

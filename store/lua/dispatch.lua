@@ -1,51 +1,39 @@
 -- dispatch: advance due jobs and put their runs into the streams, all or nothing per job.
 -- KEYS[4] paused (string)  KEYS[5] run_times (zset)  then keys that jobs point at: streams, histories
 -- ARGV[7] jobs  then per job: id, header that was read, header to store or '' to finish the job,
---   next run time in ms, latest time dispatched in ms, index of its stream, index of its history,
---   how many bodies, how many rows, how many events, then bodies, rows and events
+--   next run time in ms, latest time dispatched in ms, index of its stream, index of its history or 0
+--   when there is nothing to do there, rows, events (each one text, with a newline between two), how
+--   many bodies, then the bodies
 -- Returns {now, tag, tag, …} with OK | STALE | NOT_DUE per job, or {FENCED, …} | {PAUSED}.
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'PAUSED'} end
-local jobs, at = {}, 8
+local jobs, ids, at = {}, {}, 8
 for i = 1, tonumber(ARGV[7]) do
-  local j = {id = ARGV[at], old = ARGV[at + 1], new = ARGV[at + 2], score = ARGV[at + 3],
-    latest = tonumber(ARGV[at + 4]), stream = KEYS[tonumber(ARGV[at + 5])],
-    history = KEYS[tonumber(ARGV[at + 6])], bodies = at + 10}
-  j.rows = j.bodies + ARGV[at + 7]
-  j.events = j.rows + ARGV[at + 8]
-  j.stop = j.events + ARGV[at + 9]
-  at = j.stop
-  jobs[i] = j
+  jobs[i], ids[i] = at, ARGV[at]
+  at = at + 10 + ARGV[at + 9]
 end
-local ids = {}
-for i, j in ipairs(jobs) do ids[i] = j.id end
 local scores = redis.call('ZMSCORE', KEYS[5], unpack(ids))
 local values = redis.call('HMGET', KEYS[2], unpack(ids))
-local reply = {ms(now)}
-for i, j in ipairs(jobs) do
-  local value, score = values[i], tonumber(scores[i] or '')
-  if not value or not score or string.sub(value, 1, #j.old) ~= j.old then
-    reply[i + 1] = 'STALE'
-  elseif score > now or j.latest > now then
-    reply[i + 1] = 'NOT_DUE'
-  else
-    reply[i + 1] = 'OK'
-    j.value = value
+local reply, set, times, gone = {stamp}, {}, {}, {}
+for i, at in ipairs(jobs) do
+  local old, value, score, tag = ARGV[at + 1], values[i], tonumber(scores[i] or ''), 'OK'
+  if not value or not score or string.sub(value, 1, #old) ~= old then
+    tag = 'STALE'
+  elseif score > now or tonumber(ARGV[at + 4]) > now then
+    tag = 'NOT_DUE'
   end
-end
-local set, times, gone = {}, {}, {}
-for i, j in ipairs(jobs) do
-  if j.value then
-    for k = j.bodies, j.rows - 1 do redis.call('XADD', j.stream, '*', 'm', ARGV[k]) end
-    for k = j.events, j.stop - 1 do log[#log + 1] = ARGV[k] end
-    if j.new == '' then
-      gone[#gone + 1] = j.id
-      event('job_removed', j.id, '', '', '', node, ARGV[6], 'finished')
+  reply[i + 1] = tag
+  if tag == 'OK' then
+    local new, stream, history, rows, events = ARGV[at + 2], KEYS[tonumber(ARGV[at + 5])], KEYS[tonumber(ARGV[at + 6])], ARGV[at + 7], ARGV[at + 8]
+    for k = at + 10, at + 9 + ARGV[at + 9] do redis.call('XADD', stream, '*', 'm', ARGV[k]) end
+    if events ~= '' then log[#log + 1] = events end
+    if new == '' then
+      gone[#gone + 1] = ids[i]
     else
-      set[#set + 1], set[#set + 2] = j.id, j.new .. string.sub(j.value, #j.old + 1)
-      times[#times + 1], times[#times + 2] = j.score, j.id
+      set[#set + 1], set[#set + 2] = ids[i], new .. string.sub(value, #old + 1)
+      times[#times + 1], times[#times + 2] = ARGV[at + 3], ids[i]
     end
-    for k = j.rows, j.events - 1 do push(j.history, j.id, ARGV[k]) end
-    if j.new == '' then redis.call('EXPIRE', j.history, ARGV[2]) end
+    for row in string.gmatch(rows, '[^\n]+') do push(history, ids[i], row) end
+    if new == '' then redis.call('EXPIRE', history, ARGV[2]) end
   end
 end
 if #set > 0 then

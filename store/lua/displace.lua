@@ -1,15 +1,4 @@
 -- displace: what start begins with besides lib; not a script of its own.
--- resent finds the run of m that an earlier sending of this call started; those before it were
--- missed. begun are the runs that this sending has started.
-local function resent(m, owner, begun)
-  local n = 0
-  for id in string.gmatch(m.runs, '([^@,]+)@%-?%d+@') do
-    local value = redis.call('HGET', KEYS[4], id)
-    if value and held(value).owner == owner and not begun[id] then return {'STARTED', n} end
-    n = n + 1
-  end
-  return {'GONE', '0'}
-end
 -- makeRoom is for a run with overlap "replace" that found no slot: it closes the runs of the same job
 -- that stand in line to replace another, which the newer one supersedes; if there were none, it asks
 -- for the cancellation of the oldest run that holds the slot.
@@ -18,7 +7,7 @@ local function makeRoom(m, slot, line, texts, history)
   for _, id in ipairs(redis.call('ZRANGE', line, 0, -1)) do
     local text = redis.call('HGET', texts, id)
     local w = text and parse(text)
-    if w and w.job == m.job and w.overlap == 'replace' and w.attempt == 1 then
+    if w and w.job == m.job and w.overlap == 'replace' and w.attempt == '1' then
       redis.call('ZREM', line, id)
       redis.call('HDEL', texts, id)
       skip(w, history, 'max_instances', 'job_max_instances', 'superseded by a newer run')

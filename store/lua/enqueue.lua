@@ -19,7 +19,7 @@ for i = 12, #ARGV do
   else
     redis.call('XADD', KEYS[4], '*', 'm', ARGV[i])
   end
-  for id, sched in string.gmatch(m.runs, '([^@,]+)@(%-?%d+)@') do
+  for id, sched in string.gmatch(runsOf(m), '([^@,]+)@(%-?%d+)@') do
     event('job_submitted', m.job, id, sched, m.attempt, node, '', ARGV[10])
   end
 end

@@ -1,75 +1,80 @@
 -- finish: end attempts; only the owner may, and the removal from running permits the DECR.
 -- KEYS[3] running (hash)  KEYS[4] leases (zset)  KEYS[5] removed (zset)  KEYS[6] delayed (zset)
--- KEYS[7] delayed_runs (hash)  KEYS[8] dead (list)  KEYS[9] paused_executors (hash)
--- then per run: slots:<slot> (string), waiting:<slot> (zset), history (list), stream (stream)
--- ARGV[5] lease, ms  then per run: id, owner, outcome, event kind, cause, error, delay of the retry in
---   ms or '', body of the retry, body of what follows in the same slot or '', result
--- Returns per run {tag, runs dropped as missed}: DONE | NEXT (what follows has started) |
--- BACK (what follows is in the stream, since its executor is paused) | REFUSED.
-local reply, key = {}, 10
-local function close(h, id, m, i)
-  local _, sched = first(m)
-  local outcome, kind, cause, err = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
-  local gone = m.uid ~= '' and redis.call('ZSCORE', KEYS[5], m.uid)
-  if ARGV[i + 6] ~= '' and not gone then
-    redis.call('ZADD', KEYS[6], ms(now + ARGV[i + 6]), id)
-    redis.call('HSET', KEYS[7], id, ARGV[i + 7])
-    event('job_retrying', m.job, id, sched, h.attempt, node, '', err)
-  else
-    push(KEYS[key + 2], m.job, row(outcome, id, sched, h.attempt, node, h.started, '1', '', cause, err, ARGV[i + 9]))
-    event(kind, m.job, id, sched, h.attempt, node, '', cause ~= '' and cause or err)
-    if outcome == 'error' or outcome == 'timeout' then
-      redis.call('LPUSH', KEYS[8], h.text)
-      redis.call('LTRIM', KEYS[8], 0, 999)
-    end
+-- KEYS[7] delayed_runs (hash)  KEYS[8] dead (list)  KEYS[9] waiting (set)  KEYS[10] stream (stream)
+-- KEYS[11] paused_executors (hash)
+-- then per run: slots:<slot> (string), history (list)
+-- ARGV[5] lease, ms  then per run: id, owner, event line, history row up to the start, history row
+--   after the finish, letters for what else there is: d it failed, r a retry follows, n something follows
+--   in the same slot; then for r: delay in ms, body, event line; for n: body
+-- Returns a tag per run, with ' n' when the first n of what follows were dropped as missed: DONE |
+-- NEXT (what follows has started) | BACK (what follows is in the stream, since its executor is
+-- paused) | REFUSED.
+local ended, done = {}, {}
+-- close ends the run of e, held as value since started, or has it tried again, and returns whether its
+-- job is gone.
+local function close(e, value, started)
+  local m = (removals or e.dead) and parse(held(value).text)
+  local gone = removals and m.uid ~= '' and redis.call('ZSCORE', KEYS[5], m.uid)
+  if e.retry and not gone then
+    redis.call('ZADD', KEYS[6], ms(now + e.delay), e.id)
+    redis.call('HSET', KEYS[7], e.id, e.retry)
+    log[#log + 1] = e.retrying
+    return gone
+  end
+  push(e.history, string.match(e.event, '^[^\t]*\t([^\t]*)'), e.head .. started .. '\t' .. stamp .. e.tail)
+  log[#log + 1] = e.event
+  if e.dead then
+    redis.call('LPUSH', KEYS[8], m.text)
+    redis.call('LTRIM', KEYS[8], 0, 999)
   end
   return gone
 end
-local function follow(h, text, owner, gone)
-  local m = parse(text)
+local function follow(e, value, gone)
+  local m, h = parse(e.next), held(value)
   if gone then
-    skip(m, KEYS[key + 2], 'cancelled', 'job_cancelled', 'job removed')
-    return {'DONE', 0}
+    skip(m, e.history, 'cancelled', 'job_cancelled', 'job removed')
+    return 'DONE'
   end
-  if redis.call('HEXISTS', KEYS[9], h.executor) == 1 then
-    redis.call('XADD', KEYS[key + 3], '*', 'm', text)
-    return {'BACK', 0}
+  if redis.call('HEXISTS', KEYS[11], h.executor) == 1 then
+    redis.call('XADD', KEYS[10], '*', 'm', e.next)
+    return 'BACK'
   end
-  local missed = judge(m, KEYS[key + 2])
-  if m.runs == '' then return {'DONE', missed} end
+  local missed = judge(m, e.history)
   local id, sched = first(m)
-  redis.call('HSET', KEYS[3], id, hold(owner, m, h.slot, h.executor))
+  if not id then return 'DONE' end
+  redis.call('HSET', KEYS[3], id, hold(e.owner, m, h.slot, h.executor))
   redis.call('ZADD', KEYS[4], ms(now + ARGV[5]), id)
   event('job_started', m.job, id, sched, m.attempt, node, '', '')
-  return {'NEXT', missed}
+  return 'NEXT ' .. missed
 end
--- resent finds what an earlier sending of this call let follow.
-local function resent(text, owner)
-  local n = 0
-  for id in string.gmatch(parse(text).runs, '([^@,]+)@%-?%d+@') do
-    local value = redis.call('HGET', KEYS[3], id)
-    if value and held(value).owner == owner then return {'NEXT', n} end
-    n = n + 1
+local reply, left, free = {}, {}, {}
+for i, e in ipairs(ends) do
+  local value, tag = not ended[e.id] and values[i], 'REFUSED'
+  local owner, slot, started = string.match(value or '', '^([^\t]*)\t%d+\t([^\t]*)\t[^\t]*\t(%d+)\t')
+  if value and owner == e.owner then
+    ended[e.id], done[#done + 1], tag = true, e.id, 'DONE'
+    local gone = close(e, value, started)
+    if e.next then tag = follow(e, value, gone) end
+    if string.sub(tag, 1, 4) ~= 'NEXT' and slot ~= '' then
+      counts[e.slot] = counts[e.slot] - 1
+      left[#left + 1] = e.slot
+      if lines and redis.call('SISMEMBER', KEYS[9], slot) == 1 then redis.call('XADD', KEYS[10], '*', 'm', 'N\t' .. slot) end
+    end
+  elseif not value and e.next then
+    tag = resent(e)
   end
-  return {'REFUSED', 0}
+  reply[i] = tag
 end
-for i = 6, #ARGV, 10 do
-  local id, owner = ARGV[i], ARGV[i + 1]
-  local value = redis.call('HGET', KEYS[3], id)
-  local h = value and held(value)
-  local answer = {'REFUSED', 0}
-  if h and h.owner == owner then
-    redis.call('HDEL', KEYS[3], id)
-    redis.call('ZREM', KEYS[4], id)
-    local gone = close(h, id, parse(h.text), i)
-    answer = {'DONE', 0}
-    if ARGV[i + 8] ~= '' then answer = follow(h, ARGV[i + 8], owner, gone) end
-    if answer[1] ~= 'NEXT' then release(h.slot, KEYS[key], KEYS[key + 1], KEYS[key + 3]) end
-  elseif not h and ARGV[i + 8] ~= '' then
-    answer = resent(ARGV[i + 8], owner)
-  end
-  reply[#reply + 1] = answer
-  key = key + 4
+local set = {}
+for _, key in ipairs(left) do
+  local n = counts[key]
+  if n > 0 then set[#set + 1], set[#set + 2] = key, n else free[#free + 1] = key end
 end
+if #done > 0 then
+  redis.call('HDEL', KEYS[3], unpack(done))
+  redis.call('ZREM', KEYS[4], unpack(done))
+end
+if #set > 0 then redis.call('MSET', unpack(set)) end
+if #free > 0 then redis.call('DEL', unpack(free)) end
 publish()
 return reply

@@ -4,13 +4,13 @@
 -- ARGV[3] entries kept in events  ARGV[4] node
 local TIME = redis.call('TIME')
 local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
-local node = ARGV[4]
-local log = {}
+local node, log = ARGV[4], {}
 
 local function ms(n) return string.format('%.0f', n) end
+local stamp = ms(now)
 
 local function event(kind, job, run, sched, attempt, who, term, cause)
-  log[#log + 1] = table.concat({kind, job, run, sched, attempt, who, term, cause}, '\t')
+  log[#log + 1] = kind .. '\t' .. job .. '\t' .. run .. '\t' .. sched .. '\t' .. attempt .. '\t' .. who .. '\t' .. term .. '\t' .. cause
 end
 
 local function publish()
@@ -29,48 +29,56 @@ local function push(key, job, row)
   end
 end
 
-local function row(outcome, run, sched, attempt, who, started, count, last, cause, err, result)
-  return table.concat({outcome, run, sched, attempt, who, started, ms(now), count, last, cause, err, result or ''}, '\t')
+local function row(outcome, run, sched, attempt, who, started, count, last, cause, err)
+  return outcome .. '\t' .. run .. '\t' .. sched .. '\t' .. attempt .. '\t' .. who .. '\t' .. started .. '\t' .. stamp .. '\t' ..
+    count .. '\t' .. last .. '\t' .. cause .. '\t' .. err .. '\t'
 end
 
--- parse reads the fields of a message that scripts need; the rest of it stays text.
-local function parse(body)
-  local head, runs, args = string.match(body, '^([^\n]*)\n([^\n]*)\n(.*)$')
-  local a, max, grace, overlap, uid, job = string.match(head, '^1\t(%d+)\t(%d+)\t(%-?%d+)\t(%a*)\t([^\t]*)\t([^\t]*)\t')
-  return {attempt = tonumber(a), max = tonumber(max), grace = tonumber(grace), overlap = overlap,
-    uid = uid, job = job, head = head, runs = runs, args = args}
+-- parse reads the fields of a message that scripts need; its text stays whole, attempt is text. at is
+-- where its line of runs begins.
+local function parse(text)
+  local a, max, grace, overlap, uid, job, slot, at = string.match(text,
+    '^1\t(%d+)\t(%d+)\t(%-?%d+)\t(%a*)\t([^\t]*)\t([^\t]*)\t[^\t]*\t%d+\t%d+\t([^\t]*)\t[^\n]*\n()')
+  return {attempt = a, max = tonumber(max), grace = tonumber(grace), overlap = overlap,
+    uid = uid, job = job, slot = slot, text = text, at = at}
 end
 
 local function first(m)
-  return string.match(m.runs, '^([^@]+)@(%-?%d+)@(%-?%d+)')
+  return string.match(m.text, '^([^@\n]+)@(%-?%d+)@(%-?%d+)', m.at)
+end
+
+local function runsOf(m) return string.match(m.text, '^[^\n]*', m.at) end
+
+-- keepRuns makes a line of runs, maybe empty, those of m.
+local function keepRuns(m, line)
+  m.text = string.sub(m.text, 1, m.at - 1) .. line .. string.match(m.text, '\n.*', m.at)
 end
 
 -- skip closes every run of m without a start, with one outcome.
 local function skip(m, history, outcome, kind, cause)
-  for id, sched in string.gmatch(m.runs, '([^@,]+)@(%-?%d+)@') do
+  for id, sched in string.gmatch(runsOf(m), '([^@,]+)@(%-?%d+)@') do
     push(history, m.job, row(outcome, id, sched, m.attempt, node, '', '1', '', cause, ''))
     event(kind, m.job, id, sched, m.attempt, node, '', cause)
   end
 end
 
--- judge closes as missed the leading runs of m that are beyond its grace, and returns how many.
--- A run is judged before its first attempt only.
+-- judge closes as missed the leading runs of m that are beyond its grace, and returns how many; the
+-- others stay. A run is judged before its first attempt only.
 local function judge(m, history)
   local n = 0
-  while m.grace >= 0 and m.attempt == 1 and m.runs ~= '' do
+  while m.grace >= 0 and m.attempt == '1' do
     local id, sched, due = first(m)
+    if not id then break end
     local late = now - tonumber(due)
     if late <= m.grace then break end
     local cause = 'late by ' .. ms(late) .. ' ms, grace is ' .. ms(m.grace) .. ' ms'
     push(history, m.job, row('missed', id, sched, '1', node, '', '1', '', cause, ''))
     event('job_missed', m.job, id, sched, '1', node, '', cause)
-    m.runs = string.match(m.runs, '^[^,]*,(.*)$') or ''
+    keepRuns(m, string.match(runsOf(m), '^[^,]*,(.*)$') or '')
     n = n + 1
   end
   return n
 end
-
-local function body(m) return m.head .. '\n' .. m.runs .. '\n' .. m.args end
 
 -- held reads a value of running.
 local function held(value)
@@ -81,7 +89,7 @@ local function held(value)
 end
 
 local function hold(owner, m, slot, executor)
-  return table.concat({owner, m.attempt, slot, executor, ms(now), '0'}, '\t') .. '\n' .. body(m)
+  return owner .. '\t' .. m.attempt .. '\t' .. slot .. '\t' .. executor .. '\t' .. stamp .. '\t0\n' .. m.text
 end
 
 -- release gives a slot back and, when somebody is in line for it, nudges the stream.

@@ -44,8 +44,8 @@ end
 if tonumber(redis.call('GET', KEYS[8]) or '0') >= m.max then return done('FULL', 0) end
 local missed = judge(m, KEYS[11])
 leave()
-if m.runs == '' then return done('MISSED', missed) end
 local run, sched = first(m)
+if not run then return done('MISSED', missed) end
 redis.call('INCR', KEYS[8])
 redis.call('HSET', KEYS[4], run, hold(ARGV[6], m, ARGV[11], ARGV[8]))
 redis.call('ZADD', KEYS[5], ms(now + ARGV[7]), run)

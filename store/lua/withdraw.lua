@@ -38,7 +38,7 @@ else
   end
 end
 local m, cause = parse(ARGV[9]), 'cancelled before it started'
-for id, sched in string.gmatch(m.runs, '([^@,]+)@(%-?%d+)@') do
+for id, sched in string.gmatch(runsOf(m), '([^@,]+)@(%-?%d+)@') do
   if id == ARGV[6] then
     push(KEYS[4], m.job, row('cancelled', id, sched, m.attempt, node, '', '1', '', cause, ''))
     event('job_cancelled', m.job, id, sched, m.attempt, node, '', cause)

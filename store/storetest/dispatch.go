@@ -204,12 +204,15 @@ func dueSays(t *testing.T, open Open) {
 	var ids []string
 	for _, j := range d.Jobs {
 		ids = append(ids, j.ID)
-		equal(r, j.ID+" is bad", j.Bad != nil, j.ID != "now")
 	}
 	equal(r, "jobs", ids, []string{"ghost", "broken", "wrong", "now"})
-	r.wantErr(d.Jobs[1].Bad, store.ErrNewerFormat)
-	r.wantErr(d.Jobs[2].Bad, store.ErrUnreadable)
-	equal(r, "header", d.Jobs[3].Header, e.Header)
+	equal(r, "run time", d.Jobs[3].RunTime, e.RunTime)
+	found, bad, err := r.s.Records(r.ctx, 0, ids)
+	r.must(err)
+	r.wantErr(bad["broken"], store.ErrNewerFormat)
+	r.wantErr(bad["wrong"], store.ErrUnreadable)
+	equal(r, "found and bad", [2]int{len(found), len(bad)}, [2]int{1, 2})
+	equal(r, "header", found["now"].Header, e.Header)
 	equal(r, "times", []int64{d.NextRun, d.NextDelayed, d.NextLease}, []int64{e.RunTime - 5, 77, 88})
 	d, err = r.s.Due(r.ctx, 0, 1)
 	r.must(err)
@@ -224,11 +227,15 @@ func parkKeeps(t *testing.T, open Open) {
 	d, err := r.s.Due(r.ctx, 0, 10)
 	r.must(err)
 	for _, j := range d.Jobs {
+		header := &e.Header
+		if j.ID == "broken" {
+			header = nil
+		}
 		stale := j
 		stale.RunTime--
-		r.must(r.s.Park(r.ctx, 0, r.office, stale, "no"))
+		r.must(r.s.Park(r.ctx, 0, r.office, stale, header, "no"))
 		equal(r, "still there", r.raw.text("ZSCORE", r.key("run_times"), j.ID) != "", true)
-		r.must(r.s.Park(r.ctx, 0, r.office, j, "its trigger\nfails"))
+		r.must(r.s.Park(r.ctx, 0, r.office, j, header, "its trigger\nfails"))
 	}
 	equal(r, "run_times", r.raw.number("ZCARD", r.key("run_times")), 0)
 	equal(r, "broken record", r.raw.text("HGET", r.key("jobs"), "broken"), "what\nis this")
@@ -248,7 +255,7 @@ func leaderScriptsFenced(t *testing.T, open Open) {
 	old := store.Office{Epoch: "e", Term: 6}
 	due, err := r.s.Due(r.ctx, 0, 1)
 	r.must(err)
-	r.wantErr(r.s.Park(r.ctx, 0, old, due.Jobs[0], ""), store.ErrFenced)
+	r.wantErr(r.s.Park(r.ctx, 0, old, due.Jobs[0], &e.Header, ""), store.ErrFenced)
 	r.expire("run")
 	_, err = r.s.RecoverExpired(r.ctx, 0, old, r.now(), 10)
 	r.wantErr(err, store.ErrFenced)

@@ -72,6 +72,11 @@ func addKeepsRecord(t *testing.T, open Open) {
 	found, bad, err := r.s.Records(r.ctx, 0, []string{e.Job.ID, "nobody"})
 	r.must(err)
 	equal(r, "records found and bad", [2]int{len(found), len(bad)}, [2]int{1, 0})
+	r.raw.do("HSET", r.key("jobs"), e.Job.ID, e.Header.Encode()+"{")
+	found, bad, err = r.s.Records(r.ctx, 0, []string{e.Job.ID})
+	r.must(err)
+	r.wantErr(bad[e.Job.ID], store.ErrUnreadable)
+	equal(r, "header of a bad record", found[e.Job.ID].Header, e.Header)
 }
 
 func updateRepeats(t *testing.T, open Open) {

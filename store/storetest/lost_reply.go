@@ -184,10 +184,10 @@ var lostReplies = []lostReply{
 		return func() error { _, err := r.s.Reclaim(r.ctx, 0, r.office, consumer(nodeA), 0, true); return err }
 	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
 	{"park", func(r *rig) func() error {
-		r.add("j")
+		e := r.add("j")
 		due, err := r.s.Due(r.ctx, 0, 1)
 		r.must(err)
-		return func() error { return r.s.Park(r.ctx, 0, r.office, due.Jobs[0], "no") }
+		return func() error { return r.s.Park(r.ctx, 0, r.office, due.Jobs[0], &e.Header, "no") }
 	}, func(r *rig) { equal(r, "events", r.kinds("j"), []job.EventKind{job.JobAdded, job.JobParked}) }},
 }
 

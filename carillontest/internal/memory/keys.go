@@ -34,6 +34,21 @@ var keyCommands = map[string]command{
 		}
 		return *v
 	}},
+	"MGET": {1, func(s *Server, args []string) any {
+		all := make([]any, len(args))
+		for i, key := range args {
+			if v, is := s.value(key).(*string); is {
+				all[i] = *v
+			}
+		}
+		return all
+	}},
+	"MSET": {2, func(s *Server, args []string) any {
+		for i := 0; i+1 < len(args); i += 2 {
+			s.set(args[i : i+2])
+		}
+		return ok
+	}},
 	"SET":     {2, (*Server).set},
 	"INCR":    {1, func(s *Server, args []string) any { return s.add(args[0], 1) }},
 	"DECR":    {1, func(s *Server, args []string) any { return s.add(args[0], -1) }},

@@ -1,0 +1,103 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/carillon-project/carillon/store"
+)
+
+// known is a job as the leader saw or left it last: its definition, and the header that a dispatch has
+// to find. When somebody else has changed it meanwhile the dispatch is refused, and it is read again.
+type known struct {
+	*compiled
+	header store.Header
+}
+
+// recordsBatch bounds the memory of records that are read together.
+const recordsBatch = 250
+
+// learn returns the jobs of a batch ready for use, and reads those that are not known; nil stands for
+// one that is gone or unusable.
+func (p *partition) learn(ctx context.Context, batch []store.DueJob) ([]*known, error) {
+	jobs := make([]*known, len(batch))
+	var missing []int
+	for i, j := range batch {
+		if k, ok := p.jobs.get(j.ID); ok {
+			jobs[i] = k
+		} else {
+			missing = append(missing, i)
+		}
+	}
+	for part := range slices.Chunk(missing, recordsBatch) {
+		if err := p.read(ctx, batch, part, jobs); err != nil {
+			return nil, err
+		}
+	}
+	return jobs, nil
+}
+
+// read reads the jobs of a batch that have the given indexes.
+func (p *partition) read(ctx context.Context, batch []store.DueJob, missing []int, into []*known) error {
+	ids := make([]string, len(missing))
+	for n, i := range missing {
+		ids[n] = batch[i].ID
+	}
+	call, done := p.limited(ctx)
+	found, bad, err := p.cfg.Store.Records(call, p.index, ids)
+	done()
+	if err != nil {
+		return err
+	}
+	for _, i := range missing {
+		j := batch[i]
+		if e, ok := found[j.ID]; ok {
+			into[i], err = p.use(ctx, j, e, bad[j.ID])
+		} else {
+			err = p.unusable(ctx, j, bad[j.ID])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// use makes a stored job known, or parks it. A job that came anew under its id is held no more.
+func (p *partition) use(ctx context.Context, j store.DueJob, e store.Entry, bad error) (*known, error) {
+	if h := p.held[j.ID]; h != nil && h.header.UID != "" && h.header.UID != e.UID {
+		delete(p.held, j.ID)
+	}
+	if e.State != store.Active || e.Next == 0 {
+		return nil, p.park(ctx, j, &e.Header, "it is in the schedule without being active", nil)
+	}
+	if bad == nil {
+		var c *compiled
+		if c, bad = compile(e, p.triggers); bad == nil {
+			k := &known{c, e.Header}
+			p.jobs.put(j.ID, k, c.size())
+			return k, nil
+		}
+	}
+	return nil, p.park(ctx, j, &e.Header, "its record cannot be used", bad)
+}
+
+// unusable sees to a job without a usable header; cause is nil when it is not there, as when it was
+// removed just now: what stays in the schedule without being there is parked in the end.
+func (p *partition) unusable(ctx context.Context, j store.DueJob, cause error) error {
+	switch {
+	case errors.Is(cause, store.ErrNewerFormat):
+		if p.held[j.ID] == nil {
+			p.log.Warn("job has a newer format, left to a newer node", "job", j.ID, "error", cause)
+		}
+		p.keep(j, p.elapsed()).until = p.elapsed() + newerPause
+	case cause != nil:
+		return p.park(ctx, j, nil, "its header cannot be read", cause)
+	case p.held[j.ID] != nil && p.held[j.ID].stumbles > firstStumbles:
+		return p.park(ctx, j, nil, "it is in the schedule without being there", nil)
+	default:
+		p.stumble(j, p.elapsed(), 0)
+	}
+	return nil
+}
