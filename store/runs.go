@@ -168,6 +168,11 @@ func (s *Store) Start(ctx context.Context, st Start) ([]StartReply, error) {
 		args = append(args, t.Message.Encode())
 	}
 	reply, err := s.run(ctx, startScript, keys, args...)
+	if redis.HasErrorPrefix(err, "NOGROUP") { // nothing is pending for anybody: what was fetched comes again
+		if err = s.EnsureGroup(ctx, st.Partition, st.Executor); err == nil {
+			reply, err = s.run(ctx, startScript, keys, args...)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
