@@ -208,14 +208,15 @@ func (r *running) identity() cluster.Identity {
 	return cluster.Identity{Node: r.cfg.Name, Boot: r.boot, Term: r.ring.Term()}
 }
 
-// canLead asks for a write in every store: a node that cannot reach Redis must not be elected.
-func (r *running) canLead(ctx context.Context) error {
+// canLead asks for one write: a node that cannot reach any of Redis must not be elected, and one
+// that reaches a part of it leads there.
+func (r *running) canLead(ctx context.Context) (err error) {
 	for _, name := range r.client.Stores() {
-		if err := r.client.stores[name].Writable(ctx, r.cfg.Name); err != nil {
-			return err
+		if err = r.client.stores[name].Writable(ctx, r.cfg.Name); err == nil {
+			break
 		}
 	}
-	return nil
+	return err
 }
 
 // served reports whether a member lists the task. As long as this node does not see itself among

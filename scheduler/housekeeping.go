@@ -49,7 +49,7 @@ type house struct {
 func (h *house) round(ctx context.Context) error {
 	call, done := h.limited(ctx)
 	defer done()
-	known, err := h.cfg.Store.Registry(call)
+	known, err := h.cfg.Store.RegistryIn(call, h.index)
 	if err != nil {
 		return err
 	}

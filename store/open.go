@@ -105,7 +105,19 @@ func (s *Store) checkServer(ctx context.Context) error {
 	if facts["aof_enabled"] == "0" {
 		s.log.Warn("redis keeps no append-only file: a restart of it loses jobs and runs", "address", s.address, "remedy", "appendonly yes")
 	}
+	s.checkCoverage(ctx)
 	return nil
+}
+
+// checkCoverage warns of a Redis Cluster in which one dead master stops all partitions.
+func (s *Store) checkCoverage(ctx context.Context) {
+	const setting = "cluster-require-full-coverage"
+	if _, cluster := s.reader.(*redis.ClusterClient); !cluster {
+		return
+	}
+	if full, err := s.reader.ConfigGet(ctx, setting).Result(); err == nil && full[setting] == "yes" {
+		s.log.Warn("this redis cluster serves nothing while one of its masters is gone", "address", s.address, "remedy", "CONFIG SET "+setting+" no, on every server")
+	}
 }
 
 func (s *Store) unfit(fault, remedy string) error {

@@ -77,7 +77,7 @@ func (s *Store) Each(ctx context.Context, partition int, place Place, f func(Pla
 		}
 		return s.explain("lines", err)
 	case InStream:
-		reg, err := s.Registry(ctx)
+		reg, err := s.RegistryIn(ctx, partition)
 		if err != nil {
 			return err
 		}

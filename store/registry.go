@@ -53,9 +53,19 @@ func (s *Store) Register(ctx context.Context, executors, tasks []string) error {
 	return nil
 }
 
-// Registry reads the registry.
-func (s *Store) Registry(ctx context.Context) (Registry, error) {
-	all, err := s.reader.HKeys(ctx, s.partitions[0].registry()).Result()
+// Registry reads the registry of the first partition that answers: each has all of it.
+func (s *Store) Registry(ctx context.Context) (r Registry, err error) {
+	for p := range s.partitions {
+		if r, err = s.RegistryIn(ctx, p); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return r, err
+}
+
+// RegistryIn reads the registry of one partition.
+func (s *Store) RegistryIn(ctx context.Context, partition int) (Registry, error) {
+	all, err := s.reader.HKeys(ctx, s.partitions[partition].registry()).Result()
 	if err != nil {
 		return Registry{}, s.explain("registry", err)
 	}
@@ -128,17 +138,26 @@ func (s *Store) StreamLength(ctx context.Context, executor string) (int64, error
 	return n, nil
 }
 
-// Writable makes one small write in every partition, as a node does before it campaigns.
+// Writable makes one small write, as a node does before it campaigns, in the first partition that
+// takes it. An error means that none does: whoever led could do nothing.
 func (s *Store) Writable(ctx context.Context, node string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+	var err error
 	for _, k := range s.partitions {
-		if err := s.writer.HSet(ctx, k.registry(), "campaigned:"+node, 1).Err(); err != nil {
-			return s.explain("write", err)
-		}
-		if err := s.writer.HDel(ctx, k.registry(), "campaigned:"+node).Err(); err != nil {
-			return s.explain("write", err)
+		if err = s.write(ctx, k, node); err == nil || ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return s.explain("write", err)
+}
+
+func (s *Store) write(ctx context.Context, k keys, node string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	field := "campaigned:" + node
+	if err := s.writer.HSet(ctx, k.registry(), field, 1).Err(); err != nil {
+		return err
+	}
+	return s.writer.HDel(ctx, k.registry(), field).Err()
 }
