@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
 )
 
@@ -74,6 +75,9 @@ func (h *house) reclaim(ctx context.Context, executors []string) error {
 	living, served, sure := h.cfg.Members()
 	if sure {
 		h.noteUnserved(executors, served)
+		if err := h.expireUnserved(ctx); err != nil {
+			return err
+		}
 	}
 	call, done := h.limited(ctx)
 	defer done()
@@ -124,10 +128,27 @@ func (h *house) noteUnserved(executors []string, served map[string]bool) {
 		}
 		now = append(now, e)
 		if !slices.Contains(h.unserved, e) {
-			h.log.Warn("no living node serves the executor, its runs wait", "executor", e)
+			h.log.Warn("no living node serves the executor, its runs wait until their grace ends", "executor", e)
 		}
 	}
 	h.unserved = now
+}
+
+// expireUnserved closes what is too late by now and has nobody who would say so.
+func (h *house) expireUnserved(ctx context.Context) error {
+	for _, e := range h.unserved {
+		call, done := h.limited(ctx)
+		n, err := h.cfg.Store.ExpireUnserved(call, h.index, h.office, e)
+		done()
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			h.log.Warn("runs missed, no living node serves their executor", "executor", e, "count", n)
+			h.cfg.Observe(Observation{Partition: h.index, Skipped: map[job.Outcome]int64{job.Missed: int64(n)}})
+		}
+	}
+	return nil
 }
 
 // audit mends counters, which must never be needed, and forgets uids of removed jobs.

@@ -13,7 +13,7 @@ var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, 
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, linesScript, pauseExecutorScript, handBackScript, startScript, postponeScript, nextScript, renewScript, finishScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
-	recoverScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tallyScript,
+	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tallyScript,
 }
 
 func TestScriptsAreShortAndUsed(t *testing.T) {

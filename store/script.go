@@ -106,6 +106,7 @@ var (
 	dispatchScript      = newScript("dispatch", office, 5, 1)
 	parkScript          = newScript("park", office, 4, 0)
 	recoverScript       = newScript("recover", office, 6, 4)
+	expireScript        = newScript("expire", office, 4, 1)
 	clampScript         = newScript("clamp", office, 4, 0)
 	promoteScript       = newScript("promote", office, 6, 2)
 	reclaimScript       = newScript("reclaim", office, 4, 0)

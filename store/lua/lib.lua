@@ -63,15 +63,15 @@ local function skip(m, history, outcome, kind, cause)
 end
 
 -- judge closes as missed the leading runs of m that are beyond its grace, and returns how many; the
--- others stay. A run is judged before its first attempt only.
-local function judge(m, history)
+-- others stay. A run is judged before its first attempt only. why begins the cause.
+local function judge(m, history, why)
   local n = 0
   while m.grace >= 0 and m.attempt == '1' do
     local id, sched, due = first(m)
     if not id then break end
     local late = now - tonumber(due)
     if late <= m.grace then break end
-    local cause = 'late by ' .. ms(late) .. ' ms, grace is ' .. ms(m.grace) .. ' ms'
+    local cause = (why or '') .. 'late by ' .. ms(late) .. ' ms, grace is ' .. ms(m.grace) .. ' ms'
     push(history, m.job, row('missed', id, sched, '1', node, '', '1', '', cause, ''))
     event('job_missed', m.job, id, sched, '1', node, '', cause)
     keepRuns(m, string.match(runsOf(m), '^[^,]*,(.*)$') or '')

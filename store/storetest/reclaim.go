@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ var reclaimTests = []conformance{
 	{"reclaim: deletes a consumer only with nothing pending", reclaimDrops},
 	{"consumers: lists them, and says nothing of streams without a group", consumersLists},
 	{"group: destroyed and made again at the beginning loses nothing", groupDestroyed},
+	{"expire: closes what is beyond its grace and nobody fetched, leaves the rest", expireUnserved},
+	{"expire: leaves what was fetched, a rerun, a nudge, and what cannot be read", expireLeaves},
 	{"promote: only what is due", promoteDue},
 	{"prune: keeps uids that runs still refer to", pruneKeeps},
 	{"prune: a run put back into a stream after its job was removed keeps the uid", pruneMoved},
@@ -222,4 +225,56 @@ func pruneMoved(t *testing.T, open Open) {
 			r.begin(nodeB, store.StartRemoved)
 		})
 	}
+}
+
+func (r *rig) expireUnserved() int {
+	r.Helper()
+	n, err := r.s.ExpireUnserved(r.ctx, 0, r.office, executor)
+	r.must(err)
+	return n
+}
+
+func graced(j *job.Job) { j.MisfireGraceTime = job.Grace(time.Minute) }
+
+func expireUnserved(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e, patient := r.add("j", graced), r.add("patient")
+	now := r.now()
+	late := now - 2*time.Minute.Milliseconds()
+	pair := message(e, late, "late-1", "in-time")
+	pair.Runs[1].Due = now
+	r.send(pair, message(patient, late, "waits"))
+	r.send(message(e, late, "late-2"))
+	r.send(message(e, now, "fresh"))
+	equal(r, "closed", r.expireUnserved(), 2)
+	equal(r, "closed again", r.expireUnserved(), 0)
+	equal(r, "history", r.outcomes("j"), []string{"late-1 missed", "late-2 missed"})
+	rows, err := r.s.History(r.ctx, "j", 10)
+	r.must(err)
+	equal(r, "the cause says it", strings.HasPrefix(rows[0].Cause, "no executor: late by "), true)
+	equal(r, "events", r.kinds("late-2"), []job.EventKind{job.JobSubmitted, job.JobMissed})
+	for _, id := range []string{"in-time", "waits", "fresh"} {
+		r.wantPlace(id, "stream:default")
+	}
+	st := r.fetch(nodeA)
+	equal(r, "messages left", len(st.Run), 3)
+}
+
+func expireLeaves(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", graced)
+	late := r.now() - 2*time.Minute.Milliseconds()
+	r.send(message(e, late, "fetched"))
+	r.fetch(nodeA)
+	again := message(e, late, "rerun")
+	again.Attempt, again.Lost = 2, 1
+	r.send(again)
+	r.raw.do("XADD", r.key("stream:default"), "*", "m", "N\tj")
+	r.raw.do("XADD", r.key("stream:default"), "*", "m", "what is this")
+	equal(r, "closed", r.expireUnserved(), 0)
+	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 4)
+	equal(r, "history", r.outcomes("j"), nil)
+	n, err := r.s.ExpireUnserved(r.ctx, 0, r.office, "nobody")
+	r.must(err)
+	equal(r, "of an executor without a stream", n, 0)
 }
