@@ -43,6 +43,12 @@ type Config struct {
 	RunLease     time.Duration // of a run; default 15s, at least 1s
 	DrainTimeout time.Duration // how long Run waits for handlers after its context ended; default 30s
 
+	// OnStall is told, with the store and for how long, when the loop of this node, as leader, has
+	// made no step for longer than LeaseTTL and the longest call to Redis. What is stuck keeps Run from
+	// returning, so a server had better end its process, as the command does. Default: the node gives
+	// up its office, never leads again, and goes on running handlers.
+	OnStall func(error)
+
 	HistoryLimit int // rows kept per job; default 1,000
 
 	Logger hclog.Logger     // default: silent

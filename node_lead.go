@@ -77,7 +77,8 @@ func (r *running) leadStore(ctx context.Context, giveUp context.CancelCauseFunc,
 	for ctx.Err() == nil {
 		loop, err := scheduler.New(scheduler.Config{
 			Store: s, Node: r.cfg.Name, Logger: r.log.With("store", s.Name(), "term", office.Term), Now: r.cfg.Now, Lease: r.cfg.RunLease,
-			Members: r.consumers, Gone: r.gone.all, Listen: r.listeners.tell, Observe: r.meters.scheduled,
+			Members: r.consumers, Gone: r.gone.all, Stall: r.cfg.LeaseTTL,
+			Stalled: func(partition int, stood time.Duration) { r.stalled(s.Name(), partition, stood) }, Listen: r.listeners.tell, Observe: r.meters.scheduled,
 		})
 		if err != nil {
 			giveUp(err)
@@ -105,6 +106,14 @@ func (r *running) leadStore(ctx context.Context, giveUp context.CancelCauseFunc,
 		case <-ctx.Done():
 		case <-time.NewTimer(time.Second).C:
 		}
+	}
+}
+
+// stalled frees the office of a leader that hangs.
+func (r *running) stalled(store string, partition int, stood time.Duration) {
+	r.ring.Resign()
+	if r.cfg.OnStall != nil {
+		r.cfg.OnStall(fmt.Errorf("carillon: lead: store %s: partition %d: the loop has made no step for %s: restart the process", store, partition, stood))
 	}
 }
 

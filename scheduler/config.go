@@ -37,6 +37,13 @@ type Config struct {
 	// them, and a channel that closes when there are more. What they held is taken at once, leases or
 	// not, so a name must never be there that may be wrong. It must not block. Nil means nobody, ever.
 	Gone func() (consumers []string, more <-chan struct{})
+	// Stall is how long, beyond the longest call to the store (three seconds), the loop of a partition
+	// may make no step. Then Stalled is told, once in a Run: a leader that hangs keeps the others from
+	// leading. Time in which the whole process was stopped does not count. Zero means not to look.
+	Stall time.Duration
+	// Stalled is told which partition, and for how long. Run cannot return before the loop does, so
+	// it must give the office up by other means, or end the process. Nil means to log only.
+	Stalled func(partition int, stood time.Duration)
 	// Listen hears the events of what this loop skipped (missed, coalesced), once they are stored.
 	// It is called from several goroutines and must not block.
 	Listen func(job.Event)
@@ -73,6 +80,9 @@ func (c Config) withDefaults() Config {
 	if c.Gone == nil {
 		c.Gone = func() ([]string, <-chan struct{}) { return nil, nil }
 	}
+	if c.Stalled == nil {
+		c.Stalled = func(int, time.Duration) {}
+	}
 	if c.Listen == nil {
 		c.Listen = func(job.Event) {}
 	}
@@ -94,6 +104,9 @@ func (c Config) Validate() error {
 	}
 	if c.Patience < shortestLease {
 		faults = append(faults, fmt.Errorf("patience %s must be at least %s", c.Patience, shortestLease))
+	}
+	if c.Stall < 0 {
+		faults = append(faults, fmt.Errorf("stall %s must not be negative", c.Stall))
 	}
 	if c.Nap < time.Millisecond {
 		faults = append(faults, fmt.Errorf("nap %s must be at least 1ms", c.Nap))

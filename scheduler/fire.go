@@ -90,7 +90,7 @@ func (p *partition) park(ctx context.Context, j store.DueJob, header *store.Head
 		why += ": " + cause.Error()
 	}
 	p.log.Error("job parked", "job", j.ID, "reason", why)
-	call, done := p.limited(ctx)
+	call, done := p.call(ctx)
 	defer done()
 	if err := p.cfg.Store.Park(call, p.index, p.office, j, header, why); err != nil {
 		return err
@@ -109,6 +109,7 @@ func (p *partition) prepare(ctx context.Context, batch []store.DueJob, now int64
 	}
 	items := make([]item, 0, len(batch))
 	for i, j := range batch {
+		p.pulse.beat()
 		k := jobs[i]
 		if k == nil {
 			continue

@@ -44,7 +44,7 @@ func (p *partition) read(ctx context.Context, batch []store.DueJob, missing []in
 	for n, i := range missing {
 		ids[n] = batch[i].ID
 	}
-	call, done := p.limited(ctx)
+	call, done := p.call(ctx)
 	found, bad, err := p.cfg.Store.Records(call, p.index, ids)
 	done()
 	if err != nil {

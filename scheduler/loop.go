@@ -52,6 +52,7 @@ func (l *Loop) Run(ctx context.Context, office store.Office) error {
 	}
 	var parts sync.WaitGroup
 	parts.Go(func() { r.listen(ctx) })
+	parts.Go(func() { r.watchdog(ctx) })
 	for _, p := range r.partitions {
 		parts.Go(func() { end(p.run(ctx)) })
 	}

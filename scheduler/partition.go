@@ -25,6 +25,7 @@ type partition struct {
 	held     map[string]*hold
 	page     int // how many due jobs to ask for
 	swept    time.Duration
+	pulse    pulse // for the watchdog
 	trust    trust // of leases that seem to have ended
 	// excess is by how much a lease may lie ahead before it is clamped, 0 = nothing to clamp now.
 	excess time.Duration
@@ -55,6 +56,7 @@ func (p *partition) run(ctx context.Context) error {
 		})
 	}
 	for ctx.Err() == nil {
+		p.pulse.beat()
 		p.mail.take()
 		began := p.elapsed()
 		target, err := p.pass(ctx)
@@ -72,7 +74,7 @@ func (p *partition) run(ctx context.Context) error {
 func (p *partition) takeOffice(ctx context.Context) error {
 	for ctx.Err() == nil {
 		began := p.elapsed()
-		call, done := p.limited(ctx)
+		call, done := p.call(ctx)
 		err := p.cfg.Store.TakeOffice(call, p.index, p.office)
 		done()
 		if err == nil {
@@ -146,7 +148,7 @@ func (p *partition) pass(ctx context.Context) (target int64, err error) {
 
 // look reads what is due, and learns the time of Redis from it.
 func (p *partition) look(ctx context.Context) (store.Due, error) {
-	call, done := p.limited(ctx)
+	call, done := p.call(ctx)
 	defer done()
 	sent := p.elapsed()
 	limit := min(p.page+len(p.held), utmostPage)
@@ -175,7 +177,7 @@ func (p *partition) promote(ctx context.Context, due store.Due) (more bool, err 
 	if due.NextDelayed == 0 || due.NextDelayed > due.Now {
 		return false, nil
 	}
-	call, done := p.limited(ctx)
+	call, done := p.call(ctx)
 	defer done()
 	n, err := p.cfg.Store.PromoteDelayed(call, p.index, p.office, due.Now, promoteLimit)
 	if n > 0 && err == nil {
@@ -189,7 +191,7 @@ func (p *partition) recoverExpired(ctx context.Context, due store.Due) (more boo
 	if due.NextLease == 0 || due.NextLease > due.Now || !p.trust.holds(p.elapsed()) {
 		return false, nil
 	}
-	call, done := p.limited(ctx)
+	call, done := p.call(ctx)
 	defer done()
 	n, err := p.cfg.Store.RecoverExpired(call, p.index, p.office, due.Now, recoverLimit)
 	if n > 0 {
@@ -205,7 +207,7 @@ func (p *partition) clampLeases(ctx context.Context) error {
 	if p.excess == 0 {
 		return nil
 	}
-	call, done := p.limited(ctx)
+	call, done := p.call(ctx)
 	defer done()
 	n, err := p.cfg.Store.ClampLeases(call, p.index, p.office, p.excess)
 	if err != nil {

@@ -95,7 +95,7 @@ func (p *partition) send(ctx context.Context, items []item) sent {
 			}
 			part, bytes = append(part, it.dispatch), bytes+it.bytes
 		}
-		call, done := p.limited(ctx)
+		call, done := p.call(ctx)
 		answers, err := p.cfg.Store.Dispatch(call, p.index, p.office, part)
 		done()
 		if err != nil {
@@ -186,7 +186,7 @@ func (p *partition) backlogEnded(ctx context.Context, j store.DueJob, header sto
 	}
 	now := p.elapsed()
 	if now-h.since < backlogWait {
-		call, done := p.limited(ctx)
+		call, done := p.call(ctx)
 		defer done()
 		rows, err := p.cfg.Store.History(call, j.ID, 20)
 		if err != nil {

@@ -121,12 +121,13 @@ func (a *app) node(ctx context.Context, f nodeFlags) error {
 		return err
 	}
 	defer served.close()
+	ended := make(chan error, 2)
+	cfg.OnStall = func(err error) { ended <- err } // Run may never end: the process does
 	n, err := carillon.NewNode(cfg)
 	if err != nil {
 		return usage(err)
 	}
 	served.serve(n)
-	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
 	select {
 	case err := <-ended:
