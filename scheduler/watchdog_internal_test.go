@@ -46,13 +46,13 @@ func TestWatchdogTellsOfALoopThatStandsStill(t *testing.T) {
 		for range 40 {
 			r.partitions[0].pulse.beat()
 			r.partitions[1].pulse.beat()
-			time.Sleep(time.Second)
+			time.Sleep(3 * time.Second) // three looks
 		}
 		if got := stalled(); got != nil {
 			t.Fatalf("partitions %v were called stalled while they went on", got)
 		}
 		// The second hangs from now on.
-		for range 6 {
+		for range 4 {
 			r.partitions[0].pulse.beat()
 			time.Sleep(time.Second)
 		}
