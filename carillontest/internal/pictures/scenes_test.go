@@ -112,6 +112,14 @@ var scenes = []scene{
 		takes: lasting(8 * time.Minute),
 	},
 	{
+		name: "on-lost-rerun", title: "on_lost: rerun, leases of 3m", desc: "The node dies during the run; when its lease has ended the run starts again on another node.",
+		takes: lasting(8 * time.Minute), loss: true,
+	},
+	{
+		name: "on-lost-drop", title: "on_lost: drop", desc: "The node dies during the run, which is lost; the next time runs on another node.",
+		takes: lasting(8 * time.Minute), loss: true,
+	},
+	{
 		name: "retry", title: "retry: 3 attempts, backoff 8m, then twice that", desc: "Two attempts fail; the third, after longer and longer pauses, succeeds.",
 		takes: func(r carillon.Run) (time.Duration, error) {
 			if r.Attempt < 3 {

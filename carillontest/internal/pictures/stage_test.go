@@ -25,6 +25,8 @@ type scene struct {
 	zone  string        // of the axis; empty: UTC
 	// takes is how long an attempt runs and how it ends; nil: three minutes, and well.
 	takes func(carillon.Run) (time.Duration, error)
+	// loss says that the node of the first run dies.
+	loss bool
 	// play lets it happen; nil adds the jobs and lets the time pass.
 	play func(*stage)
 }
@@ -43,9 +45,26 @@ func (s scene) to() time.Time {
 	return s.from().Add(s.lasts)
 }
 
+// world is what a stage needs of a kit.
+type world interface {
+	Now() time.Time
+	AdvanceTo(at time.Time)
+	Settle()
+	Up()
+	Outage(d time.Duration)
+	Client() *carillon.Client
+	AddJob(j carillon.Job, opts ...carillon.CallOption) carillon.Job
+	PauseJob(id string)
+	ResumeJob(id string)
+	Trigger(v any) json.RawMessage
+	Runs(jobs ...string) []carillontest.RunRecord
+	Times(jobs ...string) []time.Time
+	Skipped(jobs ...string) []carillontest.Skip
+}
+
 // stage is where a scene is played: a kit, and notes of what was asked of it.
 type stage struct {
-	*carillontest.Kit
+	world
 	t     *testing.T
 	scene scene
 	docs  []carillon.Job // as the page shows them
@@ -63,12 +82,16 @@ type call struct {
 
 // perform plays the scene with the jobs of the page, in a bubble, and hands over the stage.
 func perform(t *testing.T, s scene, docs []carillon.Job, then func(*stage)) {
+	if s.loss {
+		performLoss(t, s, docs, then)
+		return
+	}
 	carillontest.Run(t, carillontest.Options{Start: s.from(), Down: true}, func(t *testing.T, kit *carillontest.Kit) {
 		// Jitter depends on the job's uid, which is drawn while nothing else runs.
 		uuid.SetRand(rand.NewChaCha8([32]byte{7}))
 		defer uuid.SetRand(nil)
-		st := &stage{Kit: kit, t: t, scene: s, docs: docs}
-		carillontest.Handle(kit, "report", st.report)
+		st := &stage{world: kit, t: t, scene: s, docs: docs}
+		carillontest.Handle(kit, "report", st.work)
 		if s.play == nil {
 			st.addAll()
 		} else {
@@ -79,8 +102,8 @@ func perform(t *testing.T, s scene, docs []carillon.Job, then func(*stage)) {
 	})
 }
 
-// report is the handler of every scene.
-func (s *stage) report(ctx context.Context, _ json.RawMessage) (any, error) {
+// work is the handler of every scene.
+func (s *stage) work(ctx context.Context, _ any) (any, error) {
 	length, err := 3*time.Minute, error(nil)
 	if s.scene.takes != nil {
 		run, _ := carillon.RunFrom(ctx)
