@@ -83,7 +83,7 @@ func (c *Client) applyUpdate(ctx context.Context, change Change) (Job, error) {
 		if err := change.current(old); err != nil {
 			return old, err
 		}
-		return replaced(old, e, time.UnixMilli(now))
+		return replaced(old, e, time.UnixMilli(now), almanacOf(ctx, s, wanted.ID))
 	})
 }
 

@@ -2,6 +2,7 @@ package carillon
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/carillon-project/carillon/executor"
@@ -74,6 +75,11 @@ var (
 	ErrUnreachable     = store.ErrUnreachable
 	ErrInvalidJob      = job.ErrInvalid
 	ErrInvalidTrigger  = trigger.ErrInvalid
+
+	ErrCalendarNotFound = store.ErrCalendarNotFound
+	ErrCalendarInUse    = store.ErrCalendarInUse
+	ErrCalendarConflict = errors.New("conflicting calendar")
+	ErrInvalidCalendar  = errors.New("invalid calendar")
 )
 
 // Every is the trigger document of an interval: the first firing is one interval after the add.

@@ -21,8 +21,9 @@ const casRounds = 100
 
 // AddJob stores a job and returns it with its id, defaults and next run time filled in. A taken
 // id gives ErrConflictingID unless ReplaceExisting is given. ErrUnknownExecutor, ErrUnknownTask
-// and ErrUnknownStore name what no node has ever served; ErrInvalidJob and ErrInvalidTrigger say
-// which field is wrong. A trigger with no time left is refused.
+// and ErrUnknownStore name what no node has ever served, ErrCalendarNotFound a calendar that its
+// store does not have; ErrInvalidJob and ErrInvalidTrigger say which field is wrong. A trigger with
+// no time left is refused.
 func (c *Client) AddJob(ctx context.Context, j Job, opts ...CallOption) (Job, error) {
 	o := callOf(opts)
 	if j.Store == "" {
@@ -46,14 +47,22 @@ func (c *Client) AddJob(ctx context.Context, j Job, opts ...CallOption) (Job, er
 	return add(ctx, s, e, now)
 }
 
+// add schedules e by the calendars as they are, again when they change meanwhile.
 func add(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, error) {
-	if err := schedule(&e, time.UnixMilli(now)); err != nil {
-		return Job{}, fmt.Errorf("carillon: add job %q: %w", e.Job.ID, err)
+	for range casRounds {
+		one := e
+		if err := schedule(&one, time.UnixMilli(now), almanacOf(ctx, s, e.Job.ID)); err != nil {
+			return Job{}, fmt.Errorf("carillon: add job %q: %w", e.Job.ID, err)
+		}
+		err := s.Add(ctx, uuid.NewString(), one)
+		if err == nil {
+			return one.Document(), nil
+		}
+		if !errors.Is(err, store.ErrChanged) {
+			return Job{}, err
+		}
 	}
-	if err := s.Add(ctx, uuid.NewString(), e); err != nil {
-		return Job{}, err
-	}
-	return e.Document(), nil
+	return Job{}, fmt.Errorf("carillon: add job %q: %w %d times in a row; try again", e.Job.ID, store.ErrCalendarsChanged, casRounds)
 }
 
 // addOrReplace looks for the job first: one whose trigger has ended may still have a backlog, and
@@ -77,15 +86,18 @@ func (c *Client) prepare(ctx context.Context, j Job) (Job, *store.Store, error) 
 	if err := j.Validate(); err != nil {
 		return j, nil, err
 	}
-	if _, err := trigger.Parse(j.Trigger); err != nil {
+	if j.ID == "" {
+		j.ID = uuid.NewString()
+	}
+	if _, err := trigger.Calendars(j.Trigger); err != nil { // before anything is contacted
 		return j, nil, err
 	}
 	s, err := c.store(j.Store)
 	if err != nil {
 		return j, nil, err
 	}
-	if j.ID == "" {
-		j.ID = uuid.NewString()
+	if _, err := almanacOf(ctx, s, j.ID).parse(j.Trigger); err != nil {
+		return j, nil, err
 	}
 	if s.Partitions() > 1 && j.Key != "" && s.PartitionOf(j.ID) != s.PartitionOf(j.Key) {
 		return j, nil, fmt.Errorf("%w: key %q: in a store of %d partitions it must equal the {…} text of the ids that share it", ErrInvalidJob, j.Key, s.Partitions())
@@ -113,12 +125,14 @@ func newEntry(j Job, now int64) (store.Entry, error) {
 
 // schedule sets the first time of e strictly after now, or as its next_run_time says. A date in
 // the past is due at once.
-func schedule(e *store.Entry, now time.Time) error {
-	t, err := trigger.Parse(e.Job.Trigger)
+func schedule(e *store.Entry, now time.Time, by *almanac) error {
+	t, err := by.parse(e.Job.Trigger)
 	if err != nil {
 		return err
 	}
+	e.CalendarsVersion = by.version()
 	asked := e.Job.NextRunTime
+	e.Asked = 0
 	e.Job.NextRunTime = job.NextRun{}
 	if after := time.UnixMilli(e.Last); e.Last != 0 && after.After(now) {
 		now = after
@@ -137,7 +151,7 @@ func schedule(e *store.Entry, now time.Time) error {
 	}
 	if said {
 		e.Next = ceilMillis(explicit)
-		e.RunTime = e.Next
+		e.RunTime, e.Asked = e.Next, e.Next
 		return nil
 	}
 	e.Next = ceilMillis(first)
@@ -183,12 +197,12 @@ func compact(doc json.RawMessage) json.RawMessage {
 // anew.
 func (c *Client) replace(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, error) {
 	return c.change(ctx, s, e.Job.ID, job.JobModified, "replaced", func(old store.Entry) (store.Entry, error) {
-		return replaced(old, e, time.UnixMilli(now))
+		return replaced(old, e, time.UnixMilli(now), almanacOf(ctx, s, e.Job.ID))
 	})
 }
 
 // replaced is old with the definition of e.
-func replaced(old, e store.Entry, now time.Time) (store.Entry, error) {
+func replaced(old, e store.Entry, now time.Time, by *almanac) (store.Entry, error) {
 	updated := old
 	updated.Job = e.Job
 	if bytes.Equal(old.Given, e.Given) {
@@ -198,18 +212,18 @@ func replaced(old, e store.Entry, now time.Time) (store.Entry, error) {
 		}
 	}
 	updated.Given = e.Given
-	return updated, reschedule(&updated, now)
+	return updated, reschedule(&updated, now, by)
 }
 
 // reschedule gives e its next time by its new trigger; a paused job stays paused unless an
 // explicit next_run_time says otherwise.
-func reschedule(e *store.Entry, now time.Time) error {
+func reschedule(e *store.Entry, now time.Time, by *almanac) error {
 	paused := e.State == store.Paused && e.Job.NextRunTime.IsZero()
 	reason := e.Reason
 	if !paused {
 		e.State, e.Reason = store.Active, ""
 	}
-	if err := schedule(e, now); err != nil {
+	if err := schedule(e, now, by); err != nil {
 		return err
 	}
 	if paused {
@@ -278,11 +292,11 @@ func (c *Client) ModifyJob(ctx context.Context, id string, f func(*Job) error, o
 			if updated.Job.Trigger, err = trigger.Resolve(j.Trigger, time.UnixMilli(now)); err != nil {
 				return old, err
 			}
-			return updated, reschedule(&updated, time.UnixMilli(now))
+			return updated, reschedule(&updated, time.UnixMilli(now), almanacOf(ctx, s, id))
 		}
 		updated.Job.Trigger = old.Job.Trigger
 		if !j.NextRunTime.IsZero() {
-			return updated, reschedule(&updated, time.UnixMilli(now))
+			return updated, reschedule(&updated, time.UnixMilli(now), almanacOf(ctx, s, id))
 		}
 		return updated, nil
 	})

@@ -62,7 +62,7 @@ func (c *Client) Backfill(ctx context.Context, jobID string, from, to time.Time,
 	if to.UnixMilli() > now {
 		return nil, fmt.Errorf("carillon: backfill job %q: to: %s lies ahead; a backfill is for times that have passed", jobID, job.FormatTime(to))
 	}
-	times, err := timesBetween(e.Job, from, to, limit)
+	times, err := timesBetween(almanacOf(ctx, s, jobID), e.Job, from, to, limit)
 	if err != nil {
 		return nil, fmt.Errorf("carillon: backfill job %q: %w", jobID, err)
 	}
@@ -77,14 +77,14 @@ func (c *Client) Backfill(ctx context.Context, jobID string, from, to time.Time,
 }
 
 // timesBetween are the due times of a job from from to to, at most limit.
-func timesBetween(j Job, from, to time.Time, limit int) ([]time.Time, error) {
+func timesBetween(by *almanac, j Job, from, to time.Time, limit int) ([]time.Time, error) {
 	if to.Before(from) {
 		return nil, fmt.Errorf("to: %s lies before from, %s", job.FormatTime(to), job.FormatTime(from))
 	}
 	if limit <= 0 || limit > MaxBackfill {
 		limit = MaxBackfill
 	}
-	t, err := trigger.Parse(j.Trigger)
+	t, err := by.parse(j.Trigger)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (c *Client) Explain(ctx context.Context, id string, at time.Time, opts ...C
 	if err != nil {
 		return Explanation{}, err
 	}
-	x := explainer{store: s, facts: jobFacts{id: id}}
+	x := explainer{store: s, facts: jobFacts{id: id}, by: almanacOf(ctx, s, id)}
 	if err := x.gather(ctx); err != nil {
 		return Explanation{}, err
 	}
@@ -48,7 +48,8 @@ type explainer struct {
 	store   *store.Store
 	facts   jobFacts
 	trigger trigger.Trigger // nil when there is none that can be used
-	rows    []Row           // newest first
+	by      *almanac
+	rows    []Row // newest first
 }
 
 // lifeEvents are the events that explanations look at.
@@ -62,7 +63,7 @@ func (x *explainer) gather(ctx context.Context) error {
 	switch {
 	case err == nil:
 		f.entry = &e
-		x.trigger, f.broken = trigger.Parse(e.Job.Trigger)
+		x.trigger, f.broken = x.by.parse(e.Job.Trigger)
 	case errors.Is(err, ErrJobNotFound):
 		f.gone = true
 	case errors.Is(err, store.ErrUnreadable) || errors.Is(err, store.ErrNewerFormat):
@@ -171,15 +172,43 @@ func (x *explainer) isTime(at time.Time) bool {
 	if x.trigger == nil {
 		return false
 	}
-	first := x.trigger.Next(at.Add(-time.Millisecond)) // stored times are rounded up
+	return hasTime(x.trigger, at)
+}
+
+// hasTime reports whether a trigger has a time that is stored as at.
+func hasTime(t trigger.Trigger, at time.Time) bool {
+	first := t.Next(at.Add(-time.Millisecond)) // stored times are rounded up
 	return !first.IsZero() && ceilMillis(first) == at.UnixMilli()
+}
+
+// excluders are the calendars of a trigger each of which leaves a time out, when the trigger would
+// have it without any.
+func (x *explainer) excluders(at time.Time) []string {
+	doc := x.facts.entry.Job.Trigger
+	names, err := trigger.Calendars(doc)
+	if err != nil {
+		return nil
+	}
+	leftOut := func(by ...string) bool {
+		t, err := trigger.ParseWith(doc, func(name string) ([]byte, error) {
+			if !slices.Contains(by, name) {
+				return nil, nil
+			}
+			return x.by.find(name)
+		})
+		return err == nil && !hasTime(t, at)
+	}
+	if len(names) == 0 || leftOut() {
+		return nil
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return !leftOut(name) })
 }
 
 // about gathers what is known of one time.
 func (x *explainer) about(ctx context.Context, at time.Time) (timeFacts, error) {
 	t := timeFacts{at: at, isTime: x.isTime(at), rows: x.rowsOf(at)}
 	if x.trigger != nil && !t.isTime {
-		t.before, t.after = timeBefore(x.trigger, at), x.trigger.Next(at)
+		t.before, t.after, t.excludedBy = timeBefore(x.trigger, at), x.trigger.Next(at), x.excluders(at)
 	}
 	e := x.facts.entry
 	if e == nil || at.UnixMilli() > e.Last {

@@ -136,7 +136,7 @@ func (c *Client) importable(ctx context.Context, j *Job, replace bool) error {
 	_, err = s.Get(ctx, j.ID)
 	switch {
 	case errors.Is(err, ErrJobNotFound):
-		return schedule(&e, time.UnixMilli(now))
+		return schedule(&e, time.UnixMilli(now), almanacOf(ctx, s, j.ID))
 	case err != nil:
 		return err
 	case !replace:

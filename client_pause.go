@@ -7,7 +7,6 @@ import (
 
 	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
-	"github.com/carillon-project/carillon/trigger"
 )
 
 // PauseJob stops a job's times until ResumeJob; the times between are not made up for, and are
@@ -40,12 +39,13 @@ func (c *Client) ResumeJob(ctx context.Context, id string, opts ...CallOption) (
 		if e.State == store.Active {
 			return e, errUnchanged
 		}
-		skipped = passed(e, time.UnixMilli(now))
+		by := almanacOf(ctx, s, id)
+		skipped = passed(e, time.UnixMilli(now), by)
 		if skipped.Count > 0 {
 			e.Last = ceilMillis(skipped.Until)
 		}
 		e.State, e.Reason = store.Active, ""
-		return e, schedule(&e, time.UnixMilli(now))
+		return e, schedule(&e, time.UnixMilli(now), by)
 	}, &skipped)
 }
 
@@ -59,9 +59,9 @@ const passedLimit = 10_000
 
 // passed is the history row of the times of a paused job up to now; its count is 0 if there were
 // none, or if they cannot be told because the trigger cannot be read.
-func passed(e store.Entry, now time.Time) Row {
+func passed(e store.Entry, now time.Time, by *almanac) Row {
 	first := time.UnixMilli(e.Next)
-	t, err := trigger.Parse(e.Job.Trigger)
+	t, err := by.parse(e.Job.Trigger)
 	if err != nil || e.Next == 0 || first.After(now) {
 		return Row{}
 	}

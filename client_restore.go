@@ -43,5 +43,8 @@ func anchored(given []byte) bool {
 // ofTrigger reports whether the next time is one of the trigger's, and not one that was asked for.
 func ofTrigger(e store.Entry) bool {
 	t, err := trigger.Parse(e.Job.Trigger)
-	return err != nil || ceilMillis(t.Next(time.UnixMilli(e.Next-1))) == e.Next
+	if err != nil { // it refers to calendars, which its store has
+		return e.Next != e.Asked
+	}
+	return ceilMillis(t.Next(time.UnixMilli(e.Next-1))) == e.Next
 }

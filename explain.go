@@ -22,6 +22,7 @@ const (
 	VerdictNotDispatched   Verdict = "not_dispatched"   // due, and no leader has dispatched it
 	VerdictSkippedByChange Verdict = "changed"          // a change of the job moved its next time beyond
 	VerdictNoTime          Verdict = "not_a_time"       // the trigger has no such time
+	VerdictExcluded        Verdict = "excluded"         // a calendar leaves it out of the trigger
 	VerdictBeforeAdded     Verdict = "before_added"     // the job was added after it
 	VerdictRemoved         Verdict = "removed"          // the job is gone
 	VerdictUnknown         Verdict = "unknown"          // what is kept does not say
@@ -79,6 +80,7 @@ type timeFacts struct {
 	at            time.Time
 	isTime        bool      // the trigger has it, or the job's next run is for it
 	before, after time.Time // the trigger's nearest times; zero = none
+	excludedBy    []string  // calendars that leave it out
 	rows          []Row     // of this time, oldest first
 	run           *RunInfo  // its run, while it has not ended
 }

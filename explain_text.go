@@ -158,7 +158,10 @@ func accountedFor(j jobFacts, t timeFacts) (Verdict, []string) {
 
 // noTime says which times the trigger has near one that it does not have.
 func noTime(j jobFacts, t timeFacts) (Verdict, []string) {
-	near := "The trigger has no time at " + stamp(t.at)
+	verdict, near := VerdictNoTime, "The trigger has no time at "+stamp(t.at)
+	if len(t.excludedBy) > 0 {
+		verdict, near = VerdictExcluded, stamp(t.at)+" is excluded by calendar "+strings.Join(t.excludedBy, " and by calendar ")
+	}
 	switch {
 	case t.before.IsZero() && t.after.IsZero():
 		near += " or any other."
@@ -169,7 +172,7 @@ func noTime(j jobFacts, t timeFacts) (Verdict, []string) {
 	default:
 		near += "; the nearest are " + stamp(t.before) + " and " + stamp(t.after) + "."
 	}
-	return VerdictNoTime, []string{near + lastChange(j)}
+	return verdict, []string{near + lastChange(j)}
 }
 
 func goneTime(j jobFacts, t timeFacts) (Verdict, []string) {

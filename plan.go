@@ -11,7 +11,6 @@ import (
 
 	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
-	"github.com/carillon-project/carillon/trigger"
 )
 
 // ManagedBy is the label that marks the jobs of a JobSet; its value is the set's name.
@@ -158,7 +157,7 @@ func (c *Client) planned(ctx context.Context, set JobSet, j Job) (Change, error)
 	}
 	change.Job, change.old = j, old
 	if missing {
-		change.Action, err = additionOf(j, time.UnixMilli(now))
+		change.Action, err = additionOf(j, time.UnixMilli(now), almanacOf(ctx, s, j.ID))
 		return change, err
 	}
 	if change.Fields, err = fieldChanges(declaredForm(old), j); err != nil || len(change.Fields) == 0 {
@@ -169,7 +168,7 @@ func (c *Client) planned(ctx context.Context, set JobSet, j Job) (Change, error)
 	if err != nil {
 		return change, err
 	}
-	_, err = replaced(old, e, time.UnixMilli(now))
+	_, err = replaced(old, e, time.UnixMilli(now), almanacOf(ctx, s, j.ID))
 	return change, err
 }
 
@@ -193,19 +192,19 @@ func (set JobSet) marked(labels, has map[string]string, missing bool) (map[strin
 
 // additionOf says whether a job that is not there is added. One that ran out of times has ended: to
 // add a date again would run it again.
-func additionOf(j Job, now time.Time) (Action, error) {
+func additionOf(j Job, now time.Time, by *almanac) (Action, error) {
 	e, err := newEntry(j, now.UnixMilli())
 	if err != nil {
 		return ActionAdd, err
 	}
-	t, err := trigger.Parse(e.Job.Trigger)
+	t, err := by.parse(e.Job.Trigger)
 	if err != nil {
 		return ActionAdd, err
 	}
 	if first, said := j.NextRunTime.Time(); t.Next(now).IsZero() && !(said && first.After(now)) {
 		return ActionEnded, nil
 	}
-	return ActionAdd, schedule(&e, now)
+	return ActionAdd, schedule(&e, now, by)
 }
 
 // declaredForm is a stored job as it was given.

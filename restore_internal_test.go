@@ -17,7 +17,7 @@ func TestCarriedOn(t *testing.T) {
 		j := Job{ID: "j", Task: "t", Trigger: json.RawMessage(given)}.WithDefaults(Options{})
 		e, err := newEntry(j, added.UnixMilli())
 		if err == nil {
-			err = schedule(&e, added)
+			err = schedule(&e, added, &almanac{})
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -64,7 +64,7 @@ func TestSchedule(t *testing.T) {
 				}
 			}
 			e := entryAt(t, c.doc, c.last, c.asked)
-			err := schedule(&e, noon)
+			err := schedule(&e, noon, &almanac{})
 			if c.state == "" {
 				if !errors.Is(err, ErrInvalidTrigger) {
 					t.Fatalf("schedule gave %v, want a refusal", err)
@@ -92,7 +92,7 @@ func TestJitterMovesTheRunTimeOnly(t *testing.T) {
 	moved := 0
 	for range 20 {
 		e := entryAt(t, doc, time.Time{}, job.NextRun{})
-		if err := schedule(&e, noon); err != nil {
+		if err := schedule(&e, noon, &almanac{}); err != nil {
 			t.Fatal(err)
 		}
 		if e.Next != noon.Add(time.Hour).UnixMilli() {
@@ -126,7 +126,7 @@ func TestReschedule(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			e := entryAt(t, doc, time.Time{}, c.asked)
 			e.State, e.Reason = c.state, "why"
-			if err := reschedule(&e, noon); err != nil {
+			if err := reschedule(&e, noon, &almanac{}); err != nil {
 				t.Fatal(err)
 			}
 			if e.State != c.want || (e.RunTime != 0) != (c.want == store.Active) {

@@ -210,6 +210,21 @@ func (k *Kit) AddJob(j carillon.Job, opts ...carillon.CallOption) carillon.Job {
 	return stored
 }
 
+// SetCalendar keeps a calendar as Client.SetCalendar does; doc is a Go value such as a map, or
+// json.RawMessage.
+func (k *Kit) SetCalendar(name string, doc any) {
+	k.t.Helper()
+	k.must(k.client.SetCalendar(context.Background(), name, k.Trigger(doc)))
+	k.Settle()
+}
+
+// RemoveCalendar forgets a calendar as Client.RemoveCalendar does.
+func (k *Kit) RemoveCalendar(name string) {
+	k.t.Helper()
+	k.must(k.client.RemoveCalendar(context.Background(), name))
+	k.Settle()
+}
+
 // Enqueue runs a task once, as Client.Enqueue does, and returns the run's id.
 func (k *Kit) Enqueue(task string, args any, opts ...carillon.CallOption) string {
 	k.t.Helper()

@@ -101,6 +101,14 @@ func (p *partition) park(ctx context.Context, j store.DueJob, header *store.Head
 	return nil
 }
 
+// parkFailed parks a job whose trigger gave an error.
+func (p *partition) parkFailed(ctx context.Context, j store.DueJob, header *store.Header, cause error) error {
+	if errors.Is(cause, errNoTimeLeft) {
+		return p.park(ctx, j, header, errNoTimeLeft.Error(), nil)
+	}
+	return p.park(ctx, j, header, "its trigger failed", cause)
+}
+
 // prepare decides a batch. Jobs that vanished, changed, or need more steps are left out.
 func (p *partition) prepare(ctx context.Context, batch []store.DueJob, now int64, spend *budget) ([]item, error) {
 	jobs, err := p.learn(ctx, batch)
@@ -121,10 +129,10 @@ func (p *partition) prepare(ctx context.Context, batch []store.DueJob, now int64
 		if !ready {
 			continue
 		}
-		d, rest, done, err := decideSafely(k.rules, k.header, j.RunTime, now, p.tallyOf(j, k.header), spend)
+		d, rest, done, err := decideSafely(k.compiled, k.header, j.RunTime, now, p.tallyOf(j, k.header), spend)
 		switch {
 		case err != nil:
-			err = p.park(ctx, j, &k.header, "its trigger failed", err)
+			err = p.parkFailed(ctx, j, &k.header, err)
 		case !done:
 			h := p.keep(j, p.elapsed())
 			h.header, h.tally = k.header, rest

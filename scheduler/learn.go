@@ -24,7 +24,7 @@ func (p *partition) learn(ctx context.Context, batch []store.DueJob) ([]*known, 
 	jobs := make([]*known, len(batch))
 	var missing []int
 	for i, j := range batch {
-		if k, ok := p.jobs.get(j.ID); ok {
+		if k, ok := p.jobs.get(j.ID); ok && (k.calendars == 0 || k.calendars == p.calendars.Version) {
 			jobs[i] = k
 		} else {
 			missing = append(missing, i)
@@ -74,7 +74,7 @@ func (p *partition) use(ctx context.Context, j store.DueJob, e store.Entry, bad 
 	}
 	if bad == nil {
 		var c *compiled
-		if c, bad = compile(e, p.triggers); bad == nil {
+		if c, bad = compile(e, p.calendars, p.triggers); bad == nil {
 			k := &known{c, e.Header}
 			p.jobs.put(j.ID, k, c.size())
 			return k, nil

@@ -19,5 +19,6 @@ type Observation struct {
 	Recovered  int                   // runs taken from nodes whose leases ended
 	Rescued    int                   // runs taken from processes that are proven gone
 	Reclaimed  int                   // entries put back that a consumer had fetched and not started
+	Followed   int                   // jobs given another next time, or parked, since calendars changed
 	Repairs    []string              // what the audit mended; it must stay empty
 }

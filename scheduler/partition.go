@@ -22,11 +22,14 @@ type partition struct {
 	clock    clock
 	jobs     *cache[*known]
 	triggers *cache[trigger.Trigger]
-	held     map[string]*hold
-	page     int // how many due jobs to ask for
-	swept    time.Duration
-	pulse    pulse // for the watchdog
-	trust    trust // of leases that seem to have ended
+	// calendars are as they were at their version; review is how far their last change has been followed.
+	calendars store.Calendars
+	review    review
+	held      map[string]*hold
+	page      int // how many due jobs to ask for
+	swept     time.Duration
+	pulse     pulse // for the watchdog
+	trust     trust // of leases that seem to have ended
 	// excess is by how much a lease may lie ahead before it is clamped, 0 = nothing to clamp now.
 	excess time.Duration
 }
@@ -140,7 +143,11 @@ func (p *partition) pass(ctx context.Context) (target int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if again || moved || taken {
+	reviewed, err := p.followCalendars(ctx, due)
+	if err != nil {
+		return 0, err
+	}
+	if again || moved || taken || reviewed {
 		return 0, nil
 	}
 	return p.nap(due), nil
@@ -169,7 +176,7 @@ func (p *partition) look(ctx context.Context) (store.Due, error) {
 	if len(due.Jobs) == limit {
 		p.page = largestPage
 	}
-	return due, nil
+	return due, p.seeCalendars(ctx, due)
 }
 
 // promote sends delayed runs whose time has come.

@@ -16,7 +16,7 @@ const largestCall = 2 << 20
 // refused: the slot may be held by an earlier part of the same backlog.
 func (p *partition) item(j store.DueJob, c *known, d decision, now int64, lineUp bool) item {
 	it := item{due: j, job: c, decision: d, bytes: 512}
-	it.dispatch = store.Dispatch{ID: j.ID, Old: c.header, Latest: d.latest, Executor: c.executor}
+	it.dispatch = store.Dispatch{ID: j.ID, Old: c.header, Latest: d.latest, Executor: c.executor, CalendarsVersion: c.calendars}
 	if d.next.nominal != 0 {
 		h := c.header
 		h.Last, h.Next, h.Runs = d.last, d.next.nominal, h.Runs+int64(len(d.runs))

@@ -82,6 +82,9 @@ type Record struct {
 	Job     job.Job         `json:"job"`
 	Given   json.RawMessage `json:"given"`
 	Created int64           `json:"created"` // Unix ms, Redis time
+	// Asked is the next_run_time that somebody asked for, Unix ms; 0 = none. It stands whatever the
+	// trigger and its calendars say.
+	Asked int64 `json:"asked,omitempty"`
 }
 
 // Entry is one stored job: its header, its record, and when it runs next.
@@ -89,6 +92,9 @@ type Entry struct {
 	Header
 	Record
 	RunTime int64 // Unix ms with jitter, from run_times; 0 = paused or finished
+	// CalendarsVersion is that of the calendars by which Next was found; 0 = none were asked. It is not
+	// stored, and 0 in what is read.
+	CalendarsVersion int64
 }
 
 // Document returns the job as users see it, with next_run_time filled in.

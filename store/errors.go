@@ -24,6 +24,10 @@ var (
 	ErrChanged         = errors.New("job was changed meanwhile")
 	ErrNewerFormat     = errors.New("record of a newer format")
 	ErrUnreadable      = errors.New("unreadable record")
+
+	ErrCalendarNotFound = errors.New("calendar not found")
+	ErrCalendarInUse    = errors.New("calendar is in use")
+	ErrCalendarsChanged = errors.New("calendars were changed meanwhile")
 )
 
 func conflicting(id string) error {

@@ -1,19 +1,22 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/carillon-project/carillon/job"
 )
 
-// Add stores a job under a free id. A taken id gives ErrConflictingID. op identifies the call: a
-// repeat of it within ten minutes gets the same answer.
+// Add stores a job under a free id. A taken id gives ErrConflictingID, a calendar that is not there
+// ErrCalendarNotFound, and calendars that are not at e.CalendarsVersion any more ErrChanged. op
+// identifies the call: a repeat of it within ten minutes gets the same answer.
 func (s *Store) Add(ctx context.Context, op string, e Entry) error {
 	value, err := e.encode()
 	if err != nil {
@@ -21,20 +24,40 @@ func (s *Store) Add(ctx context.Context, op string, e Entry) error {
 	}
 	id := e.Job.ID
 	k := s.partitions[s.PartitionOf(id)]
-	args := append(s.env(), int(opLife.Seconds()), k.wake(), id, value, timeOrEmpty(e.RunTime))
-	reply, err := s.run(ctx, addScript, []string{k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id)}, args...)
+	names := calendarsOf(e.Job.Trigger)
+	args := append(s.env(), int(opLife.Seconds()), k.wake(), id, value, timeOrEmpty(e.RunTime), e.versionFor(names), names)
+	reply, err := s.run(ctx, addScript, k.ofJob(op, id), args...)
 	if err != nil {
 		return err
 	}
-	if text(reply) == "CONFLICT" {
+	return answerOf("add job", id, text(reply))
+}
+
+// ofJob are the keys of the scripts that store one job.
+func (k keys) ofJob(op, id string) []string {
+	return []string{k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id), k.calendars(), k.calendarJobs()}
+}
+
+// answerOf is what the answer of add or update means.
+func answerOf(action, id, answer string) error {
+	tag, name, _ := strings.Cut(answer, " ")
+	switch tag {
+	case "CONFLICT":
 		return conflicting(id)
+	case "MISSING":
+		return notFound(action, id)
+	case "CHANGED":
+		return fmt.Errorf("store: %s %q: %w", action, id, ErrChanged)
+	case "NO_CALENDAR":
+		return fmt.Errorf("store: %s %q: %w", action, id, NoCalendar(name))
 	}
 	return nil
 }
 
 // Update replaces old by updated if nothing, not even a dispatch, happened to the job since old
-// was read; otherwise it returns ErrChanged, and the caller reads again. kind and cause make the
-// event; rows go into the job's history in the same step.
+// was read, and the calendars are at updated.CalendarsVersion unless it is 0; otherwise it returns
+// ErrChanged, and the caller reads again. A calendar that is not there gives ErrCalendarNotFound.
+// kind and cause make the event; rows go into the job's history in the same step.
 func (s *Store) Update(ctx context.Context, op string, old, updated Entry, kind job.EventKind, cause string, rows ...job.Row) error {
 	id := old.Job.ID
 	updated.Version = old.Version + 1
@@ -45,20 +68,19 @@ func (s *Store) Update(ctx context.Context, op string, old, updated Entry, kind 
 	k := s.partitions[s.PartitionOf(id)]
 	args := append(s.env(), int(opLife.Seconds()), k.wake(), id, old.Header.Encode(), value,
 		timeOrEmpty(updated.RunTime), string(kind), clean(cause))
+	names := " " // they stay
+	if !bytes.Equal(old.Job.Trigger, updated.Job.Trigger) {
+		names = calendarsOf(updated.Job.Trigger)
+	}
+	args = append(args, updated.versionFor(names), names)
 	for _, r := range rows {
 		args = append(args, HistoryRow(r))
 	}
-	reply, err := s.run(ctx, updateScript, []string{k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id)}, args...)
+	reply, err := s.run(ctx, updateScript, k.ofJob(op, id), args...)
 	if err != nil {
 		return err
 	}
-	switch text(reply) {
-	case "MISSING":
-		return notFound("update job", id)
-	case "CHANGED":
-		return fmt.Errorf("store: update job %q: %w", id, ErrChanged)
-	}
-	return nil
+	return answerOf("update job", id, text(reply))
 }
 
 // Remove deletes a job and cancels its runs that have not started. Those that run go on; Running
@@ -83,7 +105,7 @@ func (s *Store) remove(ctx context.Context, op, id, uid string) (removed string,
 	}
 	keys := []string{
 		k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id), k.removed(),
-		k.waitingIndex(), k.waiting(slot), k.waitingRuns(slot),
+		k.waitingIndex(), k.waiting(slot), k.waitingRuns(slot), k.calendars(), k.calendarJobs(),
 	}
 	reply, err := s.run(ctx, removeScript, keys, append(s.env(), int(opLife.Seconds()), id, slot, uid)...)
 	if err != nil {

@@ -12,8 +12,10 @@ import (
 //	key                   type    written by                        goes
 //	meta                  hash    Open of the first node            never
 //	registry              hash    Register                          never
-//	jobs                  hash    add update remove dispatch park   field with the job
-//	run_times             zset    add update remove dispatch park   member when paused or finished
+//	jobs                  hash    add update … dispatch follow      field with the job
+//	calendars             hash    set_calendar refer follow         fields with the calendar; versions never
+//	calendar_jobs         hash    refer                             field with the job
+//	run_times             zset    add update … dispatch follow      member when paused or finished
 //	stream:<executor>     stream  dispatch enqueue start recover …  entry when its runs start
 //	running               hash    start next finish recover cancel  field when the attempt ends
 //	leases                zset    start next renew finish recover   with its field of running
@@ -42,6 +44,8 @@ func keysOf(namespace string, partition int) keys {
 func (k keys) meta() string                  { return k.prefix + "meta" }
 func (k keys) registry() string              { return k.prefix + "registry" }
 func (k keys) jobs() string                  { return k.prefix + "jobs" }
+func (k keys) calendars() string             { return k.prefix + "calendars" }
+func (k keys) calendarJobs() string          { return k.prefix + "calendar_jobs" }
 func (k keys) runTimes() string              { return k.prefix + "run_times" }
 func (k keys) stream(executor string) string { return k.prefix + "stream:" + executor }
 func (k keys) running() string               { return k.prefix + "running" }
@@ -67,7 +71,8 @@ func (k keys) wake() string              { return k.prefix + "wake" }
 
 // keyNames are what may follow the prefix of a key, or begin what follows it.
 var keyNames = []string{
-	"meta", "registry", "jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "fence", "paused", "paused_executors",
+	"meta", "registry", "jobs", "calendars", "calendar_jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs",
+	"fence", "paused", "paused_executors",
 	"removed", "dead", "events", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "log:",
 }
 

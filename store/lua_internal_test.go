@@ -8,12 +8,12 @@ import (
 )
 
 // parts are the scripts that others begin with.
-var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, "fence": 80}
+var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, "fence": 80, "refer": 40}
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, linesScript, pauseExecutorScript, handBackScript, startScript, postponeScript, nextScript, renewScript, finishScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
-	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tallyScript,
+	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 }
 
 func TestScriptsAreShortAndUsed(t *testing.T) {
@@ -58,6 +58,7 @@ var (
 		"audit":    {"key": true},
 		"lines":    {"key": true},
 		"displace": {"line": true, "texts": true},
+		"refer":    {"calendars": true, "index": true},
 	}
 	noKey = map[string]bool{"TIME": true, "PUBLISH": true}
 )

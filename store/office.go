@@ -67,6 +67,9 @@ type Due struct {
 	NextRun     int64    // the earliest run time there is, due or not
 	NextDelayed int64
 	NextLease   int64
+
+	CalendarsVersion int64 // grows with every change of them; 0 = there never were any
+	CalendarsApplied int64 // the version that every next run time follows
 }
 
 // DueJob is a job whose run time has come.
@@ -78,20 +81,22 @@ type DueJob struct {
 // Due reads up to limit due jobs of a partition, and when to look again.
 func (s *Store) Due(ctx context.Context, partition, limit int) (Due, error) {
 	k := s.partitions[partition]
-	reply, err := s.run(ctx, dueScript, []string{k.runTimes(), k.delayed(), k.leases(), k.paused()}, limit)
+	reply, err := s.run(ctx, dueScript, []string{k.runTimes(), k.delayed(), k.leases(), k.paused(), k.calendars()}, limit)
 	if err != nil {
 		return Due{}, err
 	}
 	t := tags(reply)
-	if len(t) < 5 || (len(t)-5)%2 != 0 {
+	const head = 7
+	if len(t) < head || (len(t)-head)%2 != 0 {
 		return Due{}, fmt.Errorf("store %s: due: unexpected answer of %d parts", s.cfg.Name, len(t))
 	}
 	n := numbers{}
 	d := Due{
 		Now: n.read(t[0]), Paused: t[1] == "1", NextRun: n.orZero(t[2]), NextDelayed: n.orZero(t[3]), NextLease: n.orZero(t[4]),
+		CalendarsVersion: n.orZero(t[5]), CalendarsApplied: n.orZero(t[6]),
 	}
-	d.Jobs = make([]DueJob, 0, (len(t)-5)/2)
-	for i := 5; i < len(t); i += 2 {
+	d.Jobs = make([]DueJob, 0, (len(t)-head)/2)
+	for i := head; i < len(t); i += 2 {
 		d.Jobs = append(d.Jobs, DueJob{ID: t[i], RunTime: n.read(t[i+1])})
 	}
 	return d, n.err
@@ -100,11 +105,15 @@ func (s *Store) Due(ctx context.Context, partition, limit int) (Due, error) {
 // Dispatch advances one due job: Runs go into the executor's stream, Rows and Events are kept, the
 // job gets Next or, when Next is nil, is finished and removed.
 type Dispatch struct {
-	ID       string
-	Old      Header // as it was read
-	Next     *Header
-	RunTime  int64 // of Next, with jitter
-	Latest   int64 // the latest time among those decided here: NOT_DUE if it lies ahead of Redis
+	ID      string
+	Old     Header // as it was read
+	Next    *Header
+	RunTime int64 // of Next, with jitter
+	Latest  int64 // the latest time among those decided here: NOT_DUE if it lies ahead of Redis
+	// CalendarsVersion is that of the calendars it was decided with, STALE if they have changed; 0 if
+	// the job refers to none.
+	CalendarsVersion int64
+
 	Executor string
 	Messages []Message
 	Rows     []job.Row   // stretches of times that did not run
@@ -131,7 +140,7 @@ func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Di
 		return nil, nil
 	}
 	k := s.partitions[partition]
-	keys := []string{k.events(), k.jobs(), k.fence(), k.paused(), k.runTimes()}
+	keys := []string{k.events(), k.jobs(), k.fence(), k.paused(), k.runTimes(), k.calendars(), k.calendarJobs()}
 	index := map[string]int{}
 	at := func(key string) int {
 		if index[key] == 0 {
@@ -140,7 +149,7 @@ func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Di
 		}
 		return index[key]
 	}
-	args := append(make([]any, 0, 1+11*len(jobs)), len(jobs))
+	args := append(make([]any, 0, 1+12*len(jobs)), len(jobs))
 	for _, d := range jobs {
 		next, history := "", 0
 		if d.Next != nil {
@@ -150,7 +159,7 @@ func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Di
 			history = at(k.history(d.ID))
 		}
 		args = append(args, d.ID, d.Old.Encode(), next, d.RunTime, d.Latest, at(k.stream(d.Executor)), history,
-			rowLines(d.Rows), s.dispatchEvents(d, o.Term), len(d.Messages))
+			timeOrEmpty(d.CalendarsVersion), rowLines(d.Rows), s.dispatchEvents(d, o.Term), len(d.Messages))
 		for _, m := range d.Messages {
 			args = append(args, m.Encode())
 		}

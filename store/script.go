@@ -34,6 +34,8 @@ const (
 	office part = "lib+fence" // lib.lua, fence.lua, then the file
 	room   part = "lib+displace+taken"
 	ending part = "lib+ends"
+	refers part = "lib+refer"
+	fires  part = "lib+fence+refer"
 )
 
 func newScript(name string, begins part, keys, perItem int) *script {
@@ -41,7 +43,7 @@ func newScript(name string, begins part, keys, perItem int) *script {
 	if begins != alone {
 		src.WriteString(luaFile("lib"))
 	}
-	if begins == office {
+	if begins == office || begins == fires {
 		src.WriteString(luaFile("fence"))
 	}
 	if begins == room {
@@ -50,6 +52,9 @@ func newScript(name string, begins part, keys, perItem int) *script {
 	}
 	if begins == ending {
 		src.WriteString(luaFile("ends"))
+	}
+	if begins == refers || begins == fires {
+		src.WriteString(luaFile("refer"))
 	}
 	src.WriteString(luaFile(name))
 	return &script{
@@ -82,9 +87,9 @@ func luaFile(name string) string {
 // Every script, with its arity. The contract of each stands at the head of its file.
 var (
 	initScript          = newScript("init", alone, 1, 0)
-	addScript           = newScript("add", lib, 5, 0)
-	updateScript        = newScript("update", lib, 5, 0)
-	removeScript        = newScript("remove", lib, 9, 0)
+	addScript           = newScript("add", refers, 7, 0)
+	updateScript        = newScript("update", refers, 7, 0)
+	removeScript        = newScript("remove", refers, 11, 0)
 	enqueueScript       = newScript("enqueue", lib, 6, 0)
 	withdrawScript      = newScript("withdraw", lib, 7, 0)
 	retryScript         = newScript("retry", lib, 6, 0)
@@ -101,9 +106,9 @@ var (
 	nextScript          = newScript("next", lib, 12, 0)
 	renewScript         = newScript("renew", alone, 2, 0).allowOOM()
 	finishScript        = newScript("finish", ending, 11, 2).allowOOM()
-	dueScript           = newScript("due", alone, 4, 0).readsOnly()
+	dueScript           = newScript("due", alone, 5, 0).readsOnly()
 	takeOfficeScript    = newScript("take_office", lib, 3, 0)
-	dispatchScript      = newScript("dispatch", office, 5, 1)
+	dispatchScript      = newScript("dispatch", fires, 7, 1)
 	parkScript          = newScript("park", office, 4, 0)
 	recoverScript       = newScript("recover", office, 6, 4)
 	expireScript        = newScript("expire", office, 4, 1)
@@ -113,6 +118,10 @@ var (
 	auditScript         = newScript("audit", office, 4, 1)
 	pruneScript         = newScript("prune", office, 7, 1)
 	tallyScript         = newScript("tally", alone, 1, 1).readsOnly()
+	followScript        = newScript("follow", office, 5, 0)
+
+	setCalendarScript    = newScript("set_calendar", lib, 4, 0)
+	removeCalendarScript = newScript("remove_calendar", lib, 4, 0)
 )
 
 const (

@@ -13,6 +13,8 @@ import (
 // trigger's exclude, but no calendars, and the triggers must have a start_date where one would
 // otherwise be resolved. Its zone is that of the trigger that refers to it unless it names its own.
 //
+// A nil document without an error passes the reference over, as if it were not there.
+//
 // The trigger keeps what the calendars were: whoever changes one must parse again.
 func ParseWith(doc []byte, calendars func(name string) ([]byte, error)) (Trigger, error) {
 	n, err := parseDocument(doc, defaultZone, func(name string) ([]byte, string, error) {

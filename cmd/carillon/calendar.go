@@ -1,147 +1,123 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"time"
+	"strconv"
 
-	"github.com/carillon-project/carillon/trigger"
+	"github.com/spf13/cobra"
+
+	"github.com/carillon-project/carillon"
 )
 
-// clockChange is a day on which a zone's clocks change.
-type clockChange struct {
-	Date  string `json:"date"`
-	Shift string `json:"shift"` // "1h0m0s" forward, "-1h0m0s" back
+func (a *app) calendarCommand() *cobra.Command {
+	list := &cobra.Command{
+		Use: "list", Short: "List the calendars of a store", Args: takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+				all, err := c.Calendars(cmd.Context(), in...)
+				if err != nil {
+					return err
+				}
+				return a.answer(all, func(w io.Writer) { writeCalendars(w, all) })
+			})
+		},
+	}
+	remove := &cobra.Command{
+		Use: "remove NAME", Short: "Remove a calendar to which no job refers", Args: takes("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+				if err := c.RemoveCalendar(cmd.Context(), args[0], in...); err != nil {
+					return err
+				}
+				return a.answer(map[string]string{"name": args[0], "status": "removed"}, func(w io.Writer) {
+					fmt.Fprintf(w, "removed calendar %s\n", args[0])
+				})
+			})
+		},
+	}
+	return group("calendar", "Keep the calendars that triggers leave out", groupJobs,
+		a.calendarAddCommand(), list, a.calendarGetCommand(), remove)
 }
 
-// calendarYear is the answer of next --calendar: the days of twelve months on which a trigger fires.
-type calendarYear struct {
-	From     string        `json:"from"` // the first month
-	Timezone string        `json:"timezone"`
-	Days     []string      `json:"days"`
-	Changes  []clockChange `json:"clock_changes"`
-
-	first  time.Time
-	fires  map[string]bool
-	shifts map[string]bool
-}
-
-// calendar prints the days of a trigger in the twelve months from that of begin on.
-func (a *app) calendar(doc []byte, begin time.Time) error {
-	t, err := resolve(doc, begin)
-	if err != nil {
-		return usage(err)
+func (a *app) calendarAddCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use: "add NAME -f FILE|-", Short: "Keep a calendar under a name", Args: takes("NAME"),
+		Long: "Reads a calendar, {\"exclude\":[…],\"timezone\"} in JSON or YAML, and keeps it in\n" +
+			"the store, in place of the one of that name. Triggers leave it out by\n" +
+			"\"exclude\":[{\"calendar\":NAME}]. When it changes, the next times of jobs that\n" +
+			"refer to it follow; what has passed stays.",
+		Example: "  echo '{\"exclude\":[\"2026-12-25\"]}' | carillon calendar add holidays\n" +
+			"  carillon calendar add holidays -f holidays.yaml --store reports",
 	}
-	y := yearOf(t, zoneOf(doc), begin)
-	return a.answer(y, func(w io.Writer) { y.write(w) })
-}
-
-// zoneOf is the zone that a trigger document names, or UTC.
-func zoneOf(doc []byte) *time.Location {
-	var d struct {
-		Timezone string `json:"timezone"`
-	}
-	if json.Unmarshal(doc, &d) != nil {
-		return time.UTC
-	}
-	zone, err := time.LoadLocation(d.Timezone)
-	if err != nil {
-		return time.UTC
-	}
-	return zone
-}
-
-// yearOf asks a trigger once a day, whatever it fires; times before begin do not count.
-func yearOf(t trigger.Trigger, zone *time.Location, begin time.Time) calendarYear {
-	local := begin.In(zone)
-	first := time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, zone)
-	y := calendarYear{
-		From: first.Format("2006-01"), Timezone: zone.String(), Days: []string{}, Changes: []clockChange{},
-		first: first, fires: map[string]bool{}, shifts: map[string]bool{},
-	}
-	for n := range 366 {
-		civil := time.Date(first.Year(), first.Month(), 1+n, 0, 0, 0, 0, time.UTC)
-		if civil.Year() > first.Year() && civil.Month() == first.Month() {
-			break
+	c.Flags().StringVarP(&file, "file", "f", "-", "`FILE` with the calendar; - is standard input")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		doc, err := a.readDocument(file, "calendar")
+		if err != nil {
+			return err
 		}
-		date, day, next := civil.Format(time.DateOnly), beginningOf(civil, zone), beginningOf(civil.AddDate(0, 0, 1), zone)
-		from := day
-		if from.Before(begin) {
-			from = begin
+		if err := carillon.CheckCalendar(args[0], doc); err != nil {
+			return usage(err)
 		}
-		if at := trigger.First(t, from); !at.IsZero() && at.Before(next) {
-			y.Days, y.fires[date] = append(y.Days, date), true
+		if _, err := a.place(); err != nil {
+			return err
 		}
-		if shift := 24*time.Hour - next.Sub(day); shift != 0 {
-			y.Changes, y.shifts[date] = append(y.Changes, clockChange{date, shift.String()}), true
-		}
-	}
-	return y
-}
-
-// beginningOf is the first instant of a civil day, also where midnight is skipped or comes twice.
-func beginningOf(civil time.Time, zone *time.Location) time.Time {
-	start := time.Date(civil.Year(), civil.Month(), civil.Day(), 0, 0, 0, 0, zone)
-	if earlier := start.Add(-time.Hour); start.Day() == civil.Day() && earlier.Day() == civil.Day() {
-		start = earlier
-	}
-	begun, ends := start.ZoneBounds()
-	switch {
-	case start.Day() != civil.Day():
-		return ends
-	case start.Hour() > 0:
-		return begun
-	}
-	return start
-}
-
-// write draws three months side by side, 71 columns wide.
-func (y calendarYear) write(w io.Writer) {
-	for row := range 4 {
-		var months [3][]string
-		for i := range months {
-			months[i] = y.month(time.Date(y.first.Year(), y.first.Month()+time.Month(3*row+i), 1, 0, 0, 0, 0, time.UTC))
-		}
-		for line := range months[0] {
-			text := months[0][line] + "    " + months[1][line] + "    " + months[2][line]
-			fmt.Fprintln(w, strings.TrimRight(text, " "))
-		}
-	}
-	fmt.Fprintf(w, "* it fires   ! clocks change   # both   days with times: %d   %s\n", len(y.Days), cut(y.Timezone, 20))
-	for _, c := range y.Changes {
-		fmt.Fprintf(w, "%s: clocks change by %s\n", c.Date, c.Shift)
-	}
-}
-
-// month is a title, the weekdays and six weeks from Monday on, each 21 columns wide.
-func (y calendarYear) month(first time.Time) []string {
-	lines := []string{fmt.Sprintf("%-21s", first.Format("January 2006")), "Mo Tu We Th Fr Sa Su "}
-	monday := first.AddDate(0, 0, -(int(first.Weekday())+6)%7)
-	for week := range 6 {
-		var b strings.Builder
-		for weekday := range 7 {
-			day := monday.AddDate(0, 0, 7*week+weekday)
-			if day.Month() != first.Month() {
-				b.WriteString("   ")
-				continue
+		return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+			if err := c.SetCalendar(cmd.Context(), args[0], doc, in...); err != nil {
+				return err
 			}
-			fmt.Fprintf(&b, "%2d%s", day.Day(), y.mark(day.Format(time.DateOnly)))
-		}
-		lines = append(lines, b.String())
+			stored, err := c.GetCalendar(cmd.Context(), args[0], in...)
+			if err != nil {
+				return err
+			}
+			return a.answer(stored, func(w io.Writer) { fmt.Fprintf(w, "calendar %s is kept in store %s\n", stored.Name, stored.Store) })
+		})
 	}
-	return lines
+	return c
 }
 
-func (y calendarYear) mark(date string) string {
-	switch {
-	case y.fires[date] && y.shifts[date]:
-		return "#"
-	case y.fires[date]:
-		return "*"
-	case y.shifts[date]:
-		return "!"
+// shownUsers is how many jobs that refer to a calendar are named.
+const shownUsers = 100
+
+// usedCalendar is a calendar with some of the jobs that refer to it.
+type usedCalendar struct {
+	carillon.Calendar
+	Jobs []string `json:"jobs"`
+}
+
+func (a *app) calendarGetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "get NAME", Short: "Show a calendar and who refers to it", Args: takes("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+				one, err := c.GetCalendar(cmd.Context(), args[0], in...)
+				if err != nil {
+					return err
+				}
+				users, err := c.CalendarUsers(cmd.Context(), args[0], shownUsers, in...)
+				if err != nil {
+					return err
+				}
+				return a.answer(usedCalendar{one, append([]string{}, users...)}, func(w io.Writer) {
+					fmt.Fprintf(w, "%s\n", one.Document)
+					for _, id := range users {
+						fmt.Fprintf(w, "job %s refers to it\n", id)
+					}
+				})
+			})
+		},
 	}
-	return " "
+}
+
+func writeCalendars(w io.Writer, all []carillon.Calendar) {
+	if len(all) == 0 {
+		fmt.Fprintln(w, "the store has no calendars")
+		return
+	}
+	rows := make([][]string, len(all))
+	for i, c := range all {
+		rows[i] = []string{c.Name, c.Store, strconv.Itoa(len(c.Document)), string(c.Document)}
+	}
+	writeTable(w, []string{"CALENDAR", "STORE", "BYTES", "DOCUMENT"}, []int{24, 12, 6, columns}, rows)
 }

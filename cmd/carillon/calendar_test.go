@@ -1,69 +1,119 @@
 package main
 
 import (
-	"encoding/json"
+	"os"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-func TestCalendarMarksDays(t *testing.T) {
-	r := environment{}.call(t, "", "next", "--calendar", "--cron", "30 2 * * sun", "--timezone", "Europe/Berlin", "--from", "2026-01-20T00:00:00Z")
-	if r.code != 0 || r.err != "" {
-		t.Fatalf("%+v", r)
+const (
+	closedToday = `{"exclude":[{"from":"2000-01-01","to":"2099-12-31"}]}`
+	closedOnce  = `{"exclude":["2030-12-25"]}`
+)
+
+// TestCalendarCommands keeps calendars, has jobs refer to them, and moves both to another store.
+func TestCalendarCommands(t *testing.T) {
+	t.Parallel()
+	env := startServers(t)
+	node := env.start(t, "node", "--name", "n1", "--log-level", "off")
+	node.await(t, patient, "ready")
+	env.must(t, nil, "store", "adopt", "--cluster", "second", "--namespace", "second")
+	second := environment{"CARILLON_ETCD": env["CARILLON_ETCD"], "CARILLON_REDIS": env["CARILLON_REDIS"], "CARILLON_CLUSTER": "second"}
+	other := second.start(t, "node", "--name", "n2", "--log-level", "off")
+	other.await(t, patient, "ready")
+
+	daily := `{"id":"j","task":"log","trigger":{"type":"cron","expr":"0 9 * * *","exclude":[{"calendar":"holidays"}]}}`
+	env.refused(t, 1, []string{"calendar not found", `"holidays"`}, daily, "job", "add", "-f", "-")
+	r := env.call(t, "exclude:\n- 2030-12-25\n", "calendar", "add", "holidays", "-o", "json")
+	if want := `{"name":"holidays","store":"default","document":` + closedOnce + "}\n"; r.code != 0 || r.out != want {
+		t.Errorf("calendar add: %+v, want %s", r, want)
 	}
-	for _, want := range []string{
-		"January 2026             February 2026            March 2026\n",
-		"12 13 14 15 16 17 18      9 10 11 12 13 14 15*     9 10 11 12 13 14 15*\n", // the 18th is past
-		"19 20 21 22 23 24 25*    16 17 18 19 20 21 22*    16 17 18 19 20 21 22*\n",
-		"26 27 28 29 30 31        23 24 25 26 27 28        23 24 25 26 27 28 29#\n",
-		"October 2026             November 2026            December 2026\n",
-		"19 20 21 22 23 24 25#",
-		"days with times: 49   Europe/Berlin\n2026-03-29: clocks change by 1h0m0s\n2026-10-25: clocks change by -1h0m0s\n",
-	} {
-		if !strings.Contains(r.out, want) {
-			t.Errorf("%q is not in\n%s", want, r.out)
-		}
+	if r = env.call(t, daily, "job", "add", "-f", "-"); r.code != 0 {
+		t.Fatalf("job add: %+v", r)
 	}
-	for line := range strings.Lines(r.out) {
-		if len(line) > columns+1 {
-			t.Errorf("%d columns: %s", len(line), line)
+	var got usedCalendar
+	env.must(t, &got, "calendar", "get", "holidays")
+	if string(got.Document) != closedOnce || strings.Join(got.Jobs, " ") != "j" {
+		t.Errorf("calendar get: %+v", got)
+	}
+	env.refused(t, 1, []string{"in use", "jobs j;"}, "", "calendar", "remove", "holidays")
+	env.refused(t, 1, []string{"calendar not found"}, "", "calendar", "remove", "nobody")
+	env.refused(t, 1, []string{"calendar not found"}, "", "calendar", "get", "nobody")
+	t.Run("a store moves with its calendars", func(t *testing.T) { testCalendarsMove(t, env, second) })
+
+	env.must(t, nil, "job", "remove", "j")
+	env.must(t, nil, "calendar", "remove", "holidays")
+	if r = env.call(t, "", "calendar", "list", "-o", "json"); r.out != "[]\n" {
+		t.Errorf("calendar list: %+v", r)
+	}
+	for _, n := range []*background{node, other} {
+		if r := n.end(t); r.code != 0 {
+			t.Errorf("a node ended with %+v", r)
 		}
 	}
 }
 
-func TestCalendarAsJSON(t *testing.T) {
-	tests := []struct {
-		name string
-		args []string
-		want calendarYear
+func testCalendarsMove(t *testing.T, from, to environment) {
+	all := from.call(t, "", "store", "export").out
+	if !strings.HasPrefix(all, `{"calendar":{"name":"holidays","store":"default",`) || strings.Count(all, "\n") != 2 {
+		t.Fatalf("export: %s", all)
+	}
+	for range 2 { // the second finds it as it is
+		if r := to.call(t, all, "store", "import", "-", "--replace"); r.code != 0 {
+			t.Fatalf("import: %+v", r)
+		}
+	}
+	if again := to.call(t, "", "store", "export").out; again != all {
+		t.Errorf("export of what was imported: %s, want %s", again, all)
+	}
+	if r := to.call(t, closedToday, "calendar", "add", "holidays"); r.code != 0 || r.out != "calendar holidays is kept in store default\n" {
+		t.Errorf("calendar add: %+v", r)
+	}
+	to.refused(t, 1, []string{"conflicting calendar", "holidays"}, all, "store", "import", "-")
+	if r := to.call(t, all, "store", "import", "-", "--replace"); r.code != 0 {
+		t.Errorf("import with --replace: %+v", r)
+	}
+	if r := to.call(t, "", "calendar", "list"); !strings.Contains(r.out, closedOnce) {
+		t.Errorf("calendar list: %+v", r)
+	}
+	to.refused(t, 2, []string{"line 1", "invalid calendar"}, `{"calendar":{"name":"c","document":{}}}`, "store", "import", "-")
+}
+
+func TestCalendarIsRefusedBeforeContact(t *testing.T) {
+	t.Parallel()
+	env := environment{"CARILLON_REDIS": "redis://127.0.0.1:1"}
+	for name, c := range map[string]struct {
+		stdin string
+		args  []string
+		words []string
 	}{
-		{"two days", []string{"--cron", "0 0 29 2,3 *", "--from", "2024-02-29T00:00:00Z"},
-			calendarYear{From: "2024-02", Timezone: "UTC", Days: []string{"2024-02-29", "2024-03-29"}, Changes: []clockChange{}}},
-		{"the day is the zone's", []string{"--at", "2026-06-01T23:30:00Z", "--timezone", "Asia/Tokyo", "--from", "2026-01-01T00:00:00Z"},
-			calendarYear{From: "2026-01", Timezone: "Asia/Tokyo", Days: []string{"2026-06-02"}, Changes: []clockChange{}}},
-		{"clocks alone", []string{"--at", "2020-01-01T00:00:00Z", "--timezone", "America/New_York", "--from", "2026-01-01T12:00:00Z"},
-			calendarYear{From: "2026-01", Timezone: "America/New_York", Days: []string{}, Changes: []clockChange{{"2026-03-08", "1h0m0s"}, {"2026-11-01", "-1h0m0s"}}}},
-		{"no midnight", []string{"--cron", "30 1 6 9 *", "--timezone", "America/Santiago", "--from", "2026-05-01T12:00:00Z"},
-			calendarYear{From: "2026-05", Timezone: "America/Santiago", Days: []string{"2026-09-06"}, Changes: []clockChange{{"2026-09-06", "1h0m0s"}, {"2027-04-03", "-1h0m0s"}}}},
-		{"midnight twice, in the east", []string{"--cron", "30 0 29 10 *", "--timezone", "Asia/Amman", "--from", "2021-10-01T12:00:00Z"},
-			calendarYear{From: "2021-10", Timezone: "Asia/Amman", Days: []string{"2021-10-29"}, Changes: []clockChange{{"2021-10-29", "-1h0m0s"}, {"2022-02-25", "1h0m0s"}}}},
-		{"midnight twice", []string{"--cron", "59 23 31 10 *", "--timezone", "America/Havana", "--from", "2026-05-01T12:00:00Z"},
-			calendarYear{From: "2026-05", Timezone: "America/Havana", Days: []string{"2026-10-31"}, Changes: []clockChange{{"2026-11-01", "-1h0m0s"}, {"2027-03-14", "1h0m0s"}}}},
+		"no document":  {"", []string{"add", "c"}, []string{"no calendar document", "exclude"}},
+		"not one":      {`{"exclude":["soon"]}`, []string{"add", "c"}, []string{"invalid calendar", "soon"}},
+		"a bad name":   {closedOnce, []string{"add", "a b"}, []string{"name", "space"}},
+		"no name":      {"", []string{"remove"}, []string{"NAME is missing"}},
+		"a misspelled": {closedOnce, []string{"add", "c", "--fil", "x"}, []string{"--file"}},
+	} {
+		t.Run(name, func(t *testing.T) { env.refused(t, 2, c.words, c.stdin, append([]string{"calendar"}, c.args...)...) })
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := environment{}.call(t, "", append([]string{"next", "--calendar", "-o", "json"}, tt.args...)...)
-			var got calendarYear
-			if err := json.Unmarshal([]byte(r.out), &got); err != nil {
-				t.Fatalf("%v: %+v", err, r)
-			}
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(calendarYear{})); diff != "" {
-				t.Error(diff)
-			}
-		})
+	env.refused(t, 1, []string{"unreachable"}, closedOnce, "calendar", "add", "c")
+}
+
+func TestNextWithCalendars(t *testing.T) {
+	t.Parallel()
+	doc := `{"type":"cron","expr":"0 9 * * *","exclude":[{"calendar":"holidays"}]}`
+	file := t.TempDir() + "/calendars.yaml"
+	keep := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	nowhere.refused(t, 2, []string{"--count"}, "", "next", "--every", "1s", "--calendar", "--count", "3")
-	nowhere.refused(t, 2, []string{"expr"}, "", "next", "--cron", "99 * * * *", "--calendar")
+	keep("holidays:\n  exclude: ['2030-12-25']\n")
+	r := environment{}.call(t, doc, "next", "--calendars", file, "--from", "2030-12-24T00:00:00Z", "--count", "2")
+	if want := `{"times":["2030-12-24T09:00:00Z","2030-12-26T09:00:00Z"]}` + "\n"; r.out != want {
+		t.Errorf("next: %+v, want %s", r, want)
+	}
+	nowhere.refused(t, 2, []string{`calendar "holidays"`, "--calendars"}, doc, "next")
+	keep("- holidays\n")
+	nowhere.refused(t, 2, []string{"--calendars", "object"}, doc, "next", "--calendars", file)
 }

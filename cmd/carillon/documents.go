@@ -168,7 +168,7 @@ func decodeJob(doc json.RawMessage, now time.Time) (job.Job, error) {
 	if err != nil {
 		return j, err
 	}
-	t, err := resolve(j.Trigger, now)
+	t, err := resolve(j.Trigger, now, func(string) ([]byte, error) { return nil, nil }) // the store has them
 	if err != nil {
 		return j, fmt.Errorf("%w: %w", job.ErrInvalid, err)
 	}

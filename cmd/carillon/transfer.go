@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -12,10 +13,11 @@ import (
 
 func (a *app) storeExportCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "export", Short: "Print the jobs of the stores as JSON lines", Args: takes(),
-		Long: "Prints one document per job, which goes on where the job is: an interval has\n" +
-			"its start_date, max_runs is what is left, next_run_time is null for a job that\n" +
-			"is paused or parked. Pending runs and history are not in it.",
+		Use: "export", Short: "Print the calendars and jobs of the stores as JSON lines", Args: takes(),
+		Long: "Prints one line per calendar, then one document per job, which goes on where\n" +
+			"the job is: an interval has its start_date, max_runs is what is left,\n" +
+			"next_run_time is null for a job that is paused or parked. Pending runs and\n" +
+			"history are not in it.",
 		Example: "  carillon store export > jobs.jsonl",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
@@ -25,11 +27,26 @@ func (a *app) storeExportCommand() *cobra.Command {
 	}
 }
 
-// export prints the jobs of the selected store, or of all stores, once all are read.
+// calendarLine is a calendar in an export.
+type calendarLine struct {
+	Calendar *carillon.Calendar `json:"calendar"`
+}
+
+// export prints what the selected store has, or all stores, once all is read. Jobs are read first: the
+// calendars that they refer to stay while they do.
 func (a *app) export(ctx context.Context, c *carillon.Client, in []carillon.CallOption) error {
-	jobs, err := exported(ctx, c, in)
+	jobs, err := exported(ctx, c, in, c.Export)
 	if err != nil {
 		return err
+	}
+	calendars, err := exported(ctx, c, in, c.Calendars)
+	if err != nil {
+		return err
+	}
+	for i := range calendars {
+		if err := a.line(calendarLine{&calendars[i]}); err != nil {
+			return err
+		}
 	}
 	for _, j := range jobs {
 		if err := a.line(j); err != nil {
@@ -39,18 +56,18 @@ func (a *app) export(ctx context.Context, c *carillon.Client, in []carillon.Call
 	return nil
 }
 
-// exported are the jobs of the selected store, or of all stores, as they were given.
-func exported(ctx context.Context, c *carillon.Client, in []carillon.CallOption) ([]carillon.Job, error) {
+// exported is what read returns of the selected store, or of all stores.
+func exported[T any](ctx context.Context, c *carillon.Client, in []carillon.CallOption, read func(context.Context, ...carillon.CallOption) ([]T, error)) ([]T, error) {
 	if len(in) > 0 {
-		return c.Export(ctx, in...)
+		return read(ctx, in...)
 	}
-	var all []carillon.Job
+	var all []T
 	for _, name := range c.Stores() {
-		jobs, err := c.Export(ctx, carillon.InStore(name))
+		some, err := read(ctx, carillon.InStore(name))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, jobs...)
+		all = append(all, some...)
 	}
 	return all, nil
 }
@@ -58,12 +75,13 @@ func exported(ctx context.Context, c *carillon.Client, in []carillon.CallOption)
 func (a *app) storeImportCommand() *cobra.Command {
 	var replace bool
 	c := &cobra.Command{
-		Use: "import FILE|-", Short: "Add the jobs that store export printed", Args: takes("FILE"),
-		Long: "Adds the jobs to the stores that they name, or to the one that --store selects.\n" +
-			"All are checked first; if one is refused or its id is taken, none is added.",
+		Use: "import FILE|-", Short: "Add what store export printed", Args: takes("FILE"),
+		Long: "Adds calendars and jobs to the stores that they name, or to the one that\n" +
+			"--store selects. Jobs are checked first; if one is refused or its id is taken,\n" +
+			"none is added. A calendar that is there must say the same, or --replace be said.",
 		Example: "  carillon store import jobs.jsonl --replace",
 	}
-	c.Flags().BoolVar(&replace, "replace", false, "update jobs whose ids are taken")
+	c.Flags().BoolVar(&replace, "replace", false, "update jobs whose ids are taken, and calendars that differ")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		text, err := a.readInput(args[0])
 		if err != nil {
@@ -72,6 +90,10 @@ func (a *app) storeImportCommand() *cobra.Command {
 		docs, _, err := readDocuments(text)
 		if err != nil {
 			return usagef("%s: %w", nameOf(args[0]), err)
+		}
+		docs, calendars, err := calendarsFirst(docs)
+		if err != nil {
+			return err
 		}
 		jobs, err := decodeJobs(docs, a.now())
 		if err != nil {
@@ -89,6 +111,9 @@ func (a *app) storeImportCommand() *cobra.Command {
 			if replace {
 				in = append(in, carillon.ReplaceExisting())
 			}
+			if err := c.ImportCalendars(cmd.Context(), calendars, in...); err != nil {
+				return err
+			}
 			stored, err := c.Import(cmd.Context(), jobs, in...)
 			if err != nil {
 				return err
@@ -97,4 +122,20 @@ func (a *app) storeImportCommand() *cobra.Command {
 		})
 	}
 	return c
+}
+
+// calendarsFirst takes the calendars out of what an export printed, and checks them.
+func calendarsFirst(docs []source) (jobs []source, calendars []carillon.Calendar, err error) {
+	for _, doc := range docs {
+		var line calendarLine
+		if json.Unmarshal(doc.text, &line) != nil || line.Calendar == nil {
+			jobs = append(jobs, doc)
+			continue
+		}
+		if err := carillon.CheckCalendar(line.Calendar.Name, line.Calendar.Document); err != nil {
+			return nil, nil, usagef("line %d: %w", doc.line, err)
+		}
+		calendars = append(calendars, *line.Calendar)
+	}
+	return jobs, calendars, nil
 }

@@ -1,30 +1,33 @@
 -- dispatch: advance due jobs and put their runs into the streams, all or nothing per job.
--- KEYS[4] paused (string)  KEYS[5] run_times (zset)  then keys that jobs point at: streams, histories
+-- KEYS[4] paused (string)  KEYS[5] run_times (zset)  KEYS[6] calendars (hash)
+-- KEYS[7] calendar_jobs (hash)  then keys that jobs point at: streams, histories
 -- ARGV[7] jobs  then per job: id, header that was read, header to store or '' to finish the job,
 --   next run time in ms, latest time dispatched in ms, index of its stream, index of its history or 0
---   when there is nothing to do there, rows, events (each one text, with a newline between two), how
---   many bodies, then the bodies
+--   when there is nothing to do there, version of the calendars it was decided with or '' if it refers to
+--   none, rows, events (each one text, with a newline between two), how many bodies, then the bodies
 -- Returns {now, tag, tag, …} with OK | STALE | NOT_DUE per job, or {FENCED, …} | {PAUSED}.
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'PAUSED'} end
 local jobs, ids, at = {}, {}, 8
 for i = 1, tonumber(ARGV[7]) do
   jobs[i], ids[i] = at, ARGV[at]
-  at = at + 10 + ARGV[at + 9]
+  at = at + 11 + ARGV[at + 10]
 end
 local scores = redis.call('ZMSCORE', KEYS[5], unpack(ids))
 local values = redis.call('HMGET', KEYS[2], unpack(ids))
 local reply, set, times, gone = {stamp}, {}, {}, {}
+local version = redis.call('HGET', KEYS[6], 'version') or '0'
 for i, at in ipairs(jobs) do
   local old, value, score, tag = ARGV[at + 1], values[i], tonumber(scores[i] or ''), 'OK'
-  if not value or not score or string.sub(value, 1, #old) ~= old then
+  if not value or not score or string.sub(value, 1, #old) ~= old
+    or (ARGV[at + 7] ~= '' and ARGV[at + 7] ~= version) then
     tag = 'STALE'
   elseif score > now or tonumber(ARGV[at + 4]) > now then
     tag = 'NOT_DUE'
   end
   reply[i + 1] = tag
   if tag == 'OK' then
-    local new, stream, history, rows, events = ARGV[at + 2], KEYS[tonumber(ARGV[at + 5])], KEYS[tonumber(ARGV[at + 6])], ARGV[at + 7], ARGV[at + 8]
-    for k = at + 10, at + 9 + ARGV[at + 9] do redis.call('XADD', stream, '*', 'm', ARGV[k]) end
+    local new, stream, history, rows, events = ARGV[at + 2], KEYS[tonumber(ARGV[at + 5])], KEYS[tonumber(ARGV[at + 6])], ARGV[at + 8], ARGV[at + 9]
+    for k = at + 11, at + 10 + ARGV[at + 10] do redis.call('XADD', stream, '*', 'm', ARGV[k]) end
     if events ~= '' then log[#log + 1] = events end
     if new == '' then
       gone[#gone + 1] = ids[i]
@@ -43,6 +46,8 @@ end
 if #gone > 0 then
   redis.call('HDEL', KEYS[2], unpack(gone))
   redis.call('ZREM', KEYS[5], unpack(gone))
+  local referring = redis.call('EXISTS', KEYS[7]) == 1
+  for i = 1, referring and #gone or 0 do refer(KEYS[6], KEYS[7], gone[i], '') end
 end
 if #log > 0 then redis.call('HINCRBY', KEYS[3], 'seq', 1) end
 publish()

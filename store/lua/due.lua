@@ -1,8 +1,9 @@
 -- due: what the leader has to do now, and when it has to look again. Reads only.
 -- KEYS[1] run_times (zset)  KEYS[2] delayed (zset)  KEYS[3] leases (zset)  KEYS[4] paused (string)
+-- KEYS[5] calendars (hash)
 -- ARGV[1] how many jobs at most
--- Returns {now, paused, next run time, next delayed, next lease, id, score, id, score, …}; a time is ''
--- when there is none.
+-- Returns {now, paused, next run time, next delayed, next lease, version of the calendars, version
+-- that jobs follow, id, score, id, score, …}; a time or version is '' when there is none.
 local T = redis.call('TIME')
 local now = T[1] * 1000 + math.floor(T[2] / 1000)
 local function at(n) return string.format('%.0f', n) end
@@ -12,11 +13,13 @@ local function lowest(key)
   return head[2] and at(tonumber(head[2])) or ''
 end
 local reply = {at(now), tostring(paused), lowest(KEYS[1]), lowest(KEYS[2]), lowest(KEYS[3])}
+local calendars = redis.call('HMGET', KEYS[5], 'version', 'applied')
+reply[6], reply[7] = calendars[1] or '', calendars[2] or ''
 if paused == 1 then
   reply[3] = ''
   return reply
 end
 for i, part in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', at(now), 'WITHSCORES', 'LIMIT', 0, ARGV[1])) do
-  reply[5 + i] = part
+  reply[7 + i] = part
 end
 return reply

@@ -2,6 +2,7 @@
 -- runs still in streams and in backoff are cancelled when they are taken up.
 -- KEYS[3] run_times (zset)  KEYS[4] op (string)  KEYS[5] history (list)  KEYS[6] removed (zset)
 -- KEYS[7] waiting (set)  KEYS[8] waiting:<slot> (zset)  KEYS[9] waiting_runs:<slot> (hash)
+-- KEYS[10] calendars (hash)  KEYS[11] calendar_jobs (hash)
 -- ARGV[5] op life, s  ARGV[6] id  ARGV[7] slot  ARGV[8] uid, or '' for whichever there is
 -- Returns the uid removed, or MISSING; a repeated op gets the answer of the first.
 local answer = redis.call('GET', KEYS[4])
@@ -12,6 +13,7 @@ local uid = string.match(value, '^%S+ (%S+)') or ''
 if ARGV[8] ~= '' and ARGV[8] ~= uid then return 'MISSING' end
 redis.call('HDEL', KEYS[2], ARGV[6])
 redis.call('ZREM', KEYS[3], ARGV[6])
+refer(KEYS[10], KEYS[11], ARGV[6], '')
 redis.call('ZADD', KEYS[6], now, uid)
 for _, id in ipairs(redis.call('ZRANGE', KEYS[8], 0, -1)) do
   local text = redis.call('HGET', KEYS[9], id)

@@ -24,6 +24,7 @@ var jobTests = []conformance{
 	{"enqueue: a repeated op gets the first answer", enqueueRepeats},
 	{"enqueue: a job that is gone or another is refused", enqueueForJob},
 	{"list: paused jobs last, unreadable ones left out", listOrders},
+	{"events about a job: its own and those of no job, oldest first", eventsAbout},
 	{"pause: every partition, idempotent, one event each", pauseTwice},
 }
 
@@ -280,6 +281,20 @@ func listOrders(t *testing.T, open Open) {
 	equal(r, "ids", ids, []string{"also-sooner", "sooner", "later", "paused"})
 	_, err = r.s.Get(r.ctx, "broken")
 	r.wantErr(err, store.ErrUnreadable)
+}
+
+func eventsAbout(t *testing.T, open Open) {
+	r := newRig(t, open)
+	r.add("other")
+	e := r.add("j")
+	r.must(r.s.Update(r.ctx, "op", e, e, job.JobModified, ""))
+	events, err := r.s.EventsAbout(r.ctx, "j", job.Mask(job.LeaderElected, job.JobAdded, job.JobModified))
+	r.must(err)
+	var kinds []job.EventKind
+	for _, event := range events {
+		kinds = append(kinds, event.Kind)
+	}
+	equal(r, "kinds", kinds, []job.EventKind{job.LeaderElected, job.JobAdded, job.JobModified})
 }
 
 func pauseTwice(t *testing.T, open Open) {

@@ -96,6 +96,13 @@ var lostReplies = []lostReply{
 		st := r.fetch(nodeA)
 		return func() error { return r.s.HandBack(r.ctx, st.Consumer, st.Entries) }
 	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
+	{"set calendar", func(r *rig) func() error {
+		return func() error { return r.s.SetCalendar(r.ctx, "op", "c", []byte(closedOn("2030-01-01"))) }
+	}, func(r *rig) { equal(r, "calendars", len(r.calendars(0).Documents), 1) }},
+	{"remove calendar", func(r *rig) func() error {
+		r.setCalendar("c", "2030-01-01")
+		return func() error { return r.s.RemoveCalendar(r.ctx, "op", "c") }
+	}, func(r *rig) { equal(r, "calendars", len(r.calendars(0).Documents), 0) }},
 	{"take office", func(r *rig) func() error {
 		return func() error { return r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "e", Term: 8}) }
 	}, func(r *rig) { equal(r, "elections", len(r.events()), 2) }},

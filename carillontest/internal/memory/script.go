@@ -3,6 +3,7 @@ package memory
 import (
 	"crypto/sha1" // by its sums Redis knows scripts
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -53,8 +54,8 @@ func (s *Server) call(l *lua.LState, raise bool) int {
 		l.RaiseError("redis.call: at least one argument is needed")
 	}
 	reply := s.do(args)
-	if f, failed := reply.(fault); failed && raise {
-		l.RaiseError("%s", string(f))
+	if _, failed := reply.(fault); failed && raise {
+		l.Error(toLua(l, reply), 1) // as a table it keeps its words, which begin with its code
 	}
 	l.Push(toLua(l, reply))
 	return 1
@@ -165,6 +166,11 @@ func (s *Server) evalKnown(args []string) any {
 	defer l.SetTop(0)
 	l.Push(l.NewFunctionFromProto(proto))
 	if err := l.PCall(0, 1, nil); err != nil {
+		if raised, is := errors.AsType[*lua.ApiError](err); is {
+			if f, is := fromLua(raised.Object).(fault); is {
+				return f
+			}
+		}
 		return faultf("%s", oneLine(err))
 	}
 	return fromLua(l.Get(-1))

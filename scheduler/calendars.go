@@ -1,0 +1,135 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+
+	"github.com/carillon-project/carillon/store"
+)
+
+// errNoTimeLeft parks a job: that its calendars end it may be a mistake, which removing it would
+// make worse.
+var errNoTimeLeft = errors.New("its calendars leave it no time; mend them, or its trigger, and resume it")
+
+// follow returns the next time of a job that refers to calendars, as they are now. The stored one
+// stands if the trigger still has it and, when it lies ahead, none comes before it, or if somebody
+// asked for it. Times that have passed are not made up for: a calendar that leaves them in again does
+// not bring them back. errNoTimeLeft when there is none.
+func (c *compiled) follow(h store.Header, runTime, now int64) (instant, error) {
+	w := &walk{rules: c.rules, first: instant{h.Next, max(runTime, h.Next)}}
+	if h.Next == c.asked {
+		return w.first, nil
+	}
+	from := max(h.Last, now)
+	if h.Next <= now {
+		from = max(h.Last, h.Next-1)
+	}
+	next := w.after(from)
+	if next.nominal == 0 && w.err == nil {
+		return next, errNoTimeLeft
+	}
+	return next, w.err
+}
+
+// reviewPage is about how many jobs are given their times by changed calendars between two looks at
+// what is due.
+const reviewPage = 250
+
+// review is how far the jobs that refer to calendars have been gone through since these changed.
+type review struct {
+	version int64 // of the calendars; 0 = none is under way
+	cursor  uint64
+}
+
+// seeCalendars reads the calendars again when due shows another version of them.
+func (p *partition) seeCalendars(ctx context.Context, due store.Due) error {
+	if due.CalendarsVersion == p.calendars.Version {
+		return nil
+	}
+	call, done := p.limited(ctx)
+	defer done()
+	c, err := p.cfg.Store.Calendars(call, p.index)
+	if err != nil {
+		return err
+	}
+	p.calendars = c
+	for _, h := range p.held {
+		h.tally = tally{} // counted by the older ones
+	}
+	return nil
+}
+
+// followCalendars gives a page of the jobs that refer to calendars the times that these leave them
+// since they changed, and reports whether there may be more to do. A leader that ends in between
+// leaves the version not applied, and the next one begins again, which changes nothing twice.
+func (p *partition) followCalendars(ctx context.Context, due store.Due) (more bool, err error) {
+	version := p.calendars.Version
+	if due.CalendarsApplied == version || due.CalendarsVersion != version {
+		p.review = review{}
+		return due.CalendarsVersion != version, nil
+	}
+	if p.review.version != version {
+		p.review = review{version: version}
+	}
+	call, done := p.limited(ctx)
+	defer done()
+	entries, cursor, err := p.cfg.Store.Referring(call, p.index, p.review.cursor, reviewPage)
+	if err != nil {
+		return false, err
+	}
+	moves, parked, err := p.followAll(ctx, entries, due.Now)
+	if err != nil {
+		return false, err
+	}
+	write, done := p.limited(ctx)
+	defer done()
+	whole, err := p.cfg.Store.FollowCalendars(write, p.index, p.office, version, cursor == 0, moves)
+	if errors.Is(err, store.ErrCalendarsChanged) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if n := len(moves) + parked; n > 0 {
+		p.log.Info("jobs follow their calendars", "count", n, "version", version)
+		p.cfg.Observe(Observation{Partition: p.index, Followed: n})
+	}
+	if whole { // otherwise the page is read again
+		p.review.cursor = cursor
+	}
+	return true, nil
+}
+
+// followAll says which of the jobs get another next time, and parks those that get none.
+func (p *partition) followAll(ctx context.Context, entries []store.Entry, now int64) (moves []store.Follow, parked int, err error) {
+	for _, e := range entries {
+		if e.State != store.Active || e.RunTime == 0 {
+			continue
+		}
+		next, err := p.nextOf(e, now)
+		if err != nil {
+			if err := p.parkFailed(ctx, store.DueJob{ID: e.Job.ID, RunTime: e.RunTime}, &e.Header, err); err != nil {
+				return nil, 0, err
+			}
+			parked++
+			continue
+		}
+		if next.nominal == e.Next {
+			continue
+		}
+		h := e.Header
+		h.Next = next.nominal
+		moves = append(moves, store.Follow{Old: e, Next: h, RunTime: next.due})
+	}
+	return moves, parked, nil
+}
+
+// nextOf is follow for a stored job, whose trigger may fail or panic.
+func (p *partition) nextOf(e store.Entry, now int64) (next instant, err error) {
+	defer recoverTrigger(&err)
+	c, err := compile(e, p.calendars, p.triggers)
+	if err != nil || c.calendars == 0 {
+		return instant{nominal: e.Next}, err
+	}
+	return c.follow(e.Header, e.RunTime, now)
+}
