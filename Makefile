@@ -7,6 +7,9 @@ SHELL := bash
 GO ?= go
 # How long each fuzz function runs.
 FUZZTIME ?= 20s
+# How long `make chaos` strikes, and from which seed; none draws one.
+MINUTES ?= 60
+SEED ?=
 # Arguments for `make dev`, as in `make dev ARGS="--nodes 5"`.
 ARGS ?=
 
@@ -22,16 +25,23 @@ build: ## build bin/carillon, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/carillon
 
 .PHONY: test
-test: race ## all unit and conformance tests under the race detector, then five leader kills
-	scripts/e2e.sh 5 TestLeaderKills 6m
+test: race ## all unit and conformance tests under the race detector
 
 .PHONY: race
 race: redis ## the unit and conformance tests under the race detector
 	$(GO) test -race -timeout 8m $$($(GO) list ./... | grep -v '/test/e2e$$')
 
 .PHONY: e2e
-e2e: redis ## the end-to-end tests, with twenty leader kills
-	scripts/e2e.sh 20 . 9m
+e2e: redis ## the end-to-end tests: every fault of the matrix, and ten leader kills in a row
+	scripts/e2e.sh 10 . 9m
+
+.PHONY: chaos
+chaos: redis ## random faults for MINUTES (60) from SEED (random), then every run is judged
+	$(GO) run ./test/e2e/chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+.PHONY: reliability
+reliability: e2e ## play the matrix and write its results into docs/reliability.md
+	$(GO) run ./test/e2e/report
 
 .PHONY: redis
 redis:

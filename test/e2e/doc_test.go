@@ -8,5 +8,6 @@
 //
 //	CARILLON_E2E_KILLS    leaders that TestLeaderKills kills; default 3
 //	CARILLON_E2E_SEED     seed of random choices; default random
-//	CARILLON_E2E_BINARY   a carillon binary to test instead of a fresh build
+//	CARILLON_E2E_BINARY   a carillon binary, built with the tag faults, to test instead of a fresh build
+//	CARILLON_E2E_LONG     the long form of the matrix: more rounds, and the bounds of the documentation
 package e2e_test

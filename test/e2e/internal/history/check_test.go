@@ -288,3 +288,23 @@ func TestHistoriesAreKept(t *testing.T) {
 		t.Errorf("-written +read:\n%s", diff)
 	}
 }
+
+func TestReruns(t *testing.T) {
+	h := good()
+	if got := h.Reruns(); !slices.Equal(got, []time.Duration{3 * time.Second}) {
+		t.Errorf("reruns took %v, want the 3 s from the kill of a to attempt 2 of a2", got)
+	}
+	h.Faults[0].Node = "c"
+	if got := h.Reruns(); len(got) != 0 {
+		t.Errorf("nothing struck a, yet reruns took %v", got)
+	}
+}
+
+func TestSkippedAreCounted(t *testing.T) {
+	h := edited()
+	drop(&h, 7.5)
+	h.Skips = append(h.Skips, history.Skip{JobID: "e", Outcome: "coalesced", From: at(7.5), Until: at(7.5), Count: 1})
+	if got := history.Count(h); got.Skipped != 1 || got.Lost != 0 {
+		t.Errorf("one time has a row and no run: %+v", got)
+	}
+}
