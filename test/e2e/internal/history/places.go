@@ -93,9 +93,8 @@ func (h History) gone(node string, t time.Time) bool {
 // checkSlots: after each step that starts or ends an attempt, the counter of its slot is what running
 // holds of it, and no more than max_instances.
 func checkSlots(h History) (bad []Breach) {
-	for i, m := range h.Moves {
-		last := i+1 == len(h.Moves) || h.Moves[i+1].Step != m.Step
-		if m.Max == 0 || !m.runs() || !last {
+	for _, m := range h.Moves {
+		if m.Max == 0 || !m.runs() {
 			continue
 		}
 		if m.Counter != m.Held {

@@ -34,6 +34,8 @@ func (b *book) apply(command []string) {
 		b.park("delayed", verb, command)
 	case kind == "waiting_runs":
 		b.park("waiting", verb, command)
+	case verb == "MSET":
+		b.setMany(command[1:])
 	case kind == "slots":
 		b.slot(verb, rest, command)
 	case name == "fence" && verb == "HSET":
@@ -174,6 +176,15 @@ func (b *book) slot(verb, slot string, command []string) {
 		b.slots[slot]--
 	case "SET":
 		b.slots[slot] = number(command[2])
+	}
+}
+
+// setMany is MSET, which slot counters alone are written by.
+func (b *book) setMany(args []string) {
+	for i := 0; i+1 < len(args); i += 2 {
+		if _, slot, ok := strings.Cut(args[i], "}:slots:"); ok {
+			b.slots[slot] = number(args[i+1])
+		}
 	}
 }
 
