@@ -67,7 +67,6 @@ type pipeline struct {
 	raw    *redis.Client
 	office store.Office
 	spent  map[string]float64
-	last   float64
 }
 
 func (p *pipeline) check(err error) {

@@ -21,7 +21,7 @@ func networkFaults() []Fault {
 			Judge: func(f *Field, h history.History) []error {
 				bad := append(takeovers(f, h, history.EtcdCut, f.LeaseTTL()+f.Within(1500*time.Millisecond)), noReruns(h)...)
 				if f.Refusals() == 0 {
-					bad = append(bad, errors.New("Redis refused nothing of the old leader, so that the fence was not tried"))
+					bad = append(bad, errors.New("matrix: Redis refused nothing of the old leader, so that the fence was not tried"))
 				}
 				return bad
 			},
@@ -189,7 +189,7 @@ func loseAdd(ctx context.Context, f *Field) error {
 	}
 	_, err = c.AddJob(ctx, carillon.Job{ID: "added", Task: "http", Trigger: carillon.Every(time.Hour)})
 	if !errors.Is(err, carillon.ErrConflictingID) {
-		return fmt.Errorf("matrix: a second add of the same id ends with %v, not with a conflict", err)
+		return fmt.Errorf("matrix: a second add of the same id ends with %q, not with a conflict", fmt.Sprint(err))
 	}
 	return f.Settled(ctx)
 }
