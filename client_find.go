@@ -173,7 +173,9 @@ func (c *Client) Runs(ctx context.Context, state RunState, limit int, opts ...Ca
 }
 
 // DeadRuns returns up to limit runs of a store that failed for good and were not retried, the latest
-// first. The latest 1,000 of each partition are kept. Row is nil where the history is gone.
+// first. The latest 1,000 of each partition are kept. Row is nil where the history is gone. A message
+// that nobody could read is among them: Row.Error says why, and RunID and JobID are empty if it did
+// not tell them.
 func (c *Client) DeadRuns(ctx context.Context, limit int, opts ...CallOption) ([]RunInfo, error) {
 	s, err := c.store(callOf(opts).store)
 	if err != nil {
@@ -193,6 +195,10 @@ func (c *Client) DeadRuns(ctx context.Context, limit int, opts ...CallOption) ([
 		}
 		runs[i] = infoOf(s.Name(), store.Placed{Message: d.Message}, d.Runs[0].ID)
 		runs[i].State, runs[i].Dead = RunEnded, true
+		if d.Unreadable != "" {
+			runs[i].Row = &Row{RunID: runs[i].RunID, Outcome: job.Failed, Attempt: 1, Error: d.Unreadable}
+			continue
+		}
 		if row, ok := histories[d.JobID][d.Runs[0].ID]; ok {
 			runs[i].Row, runs[i].Node, runs[i].Started, runs[i].Attempt = &row, row.Node, row.Started, row.Attempt
 		}

@@ -19,6 +19,7 @@ type queue interface {
 	StartNext(ctx context.Context, c store.Consumer, owner string, lease time.Duration, entry, slot string) (store.StartReply, error)
 	HandBack(ctx context.Context, c store.Consumer, entries []string) error
 	ExecutorPaused(ctx context.Context, partition int, executor string) (bool, error)
+	SetAside(ctx context.Context, c store.Consumer, e store.Fetched) error
 	Postpone(ctx context.Context, c store.Consumer, entry string, delay time.Duration, postpone, back []store.Message) error
 	Renew(ctx context.Context, partition int, lease time.Duration, held []store.Held) ([]store.Renewal, error)
 	Finish(ctx context.Context, partition int, lease time.Duration, done []store.Finish) ([]store.FinishReply, error)
@@ -40,9 +41,9 @@ type line struct {
 	lookNow  chan struct{} // of capacity 1
 
 	// of the reader alone
-	readable bool            // it has read once
-	left     map[string]bool // ids of pending entries that cannot be read
-	reported map[string]bool // bodies that were logged as such
+	readable bool                 // it has read once
+	left     map[string]time.Time // ids of pending entries of a newer format, and when they go back
+	reported map[string]bool      // bodies that were logged as such
 }
 
 func newLine(p *Pool, name string, q queue, partition int) *line {
@@ -51,7 +52,7 @@ func newLine(p *Pool, name string, q queue, partition int) *line {
 		consumer: store.Consumer{Partition: partition, Executor: p.cfg.Name, Name: p.cfg.Node + "/" + p.cfg.Boot},
 		log:      p.cfg.Logger.With("executor", p.cfg.Name, "store", name, "partition", partition),
 		renewNow: make(chan struct{}, 1), lookNow: make(chan struct{}, 1),
-		left: map[string]bool{}, reported: map[string]bool{},
+		left: map[string]time.Time{}, reported: map[string]bool{},
 	}
 	l.leases.now, l.leases.held = p.cfg.Now, map[*attempt]bool{}
 	l.out.filled = make(chan struct{}, 1)
@@ -112,6 +113,9 @@ func (l *line) ready(pending bool) {
 // round fetches and starts once. more says that the pending list has to be read (again), as after
 // every error.
 func (l *line) round(ctx, work context.Context, free int, pending bool) (more bool, err error) {
+	if err := l.giveUp(ctx); err != nil {
+		return true, err
+	}
 	if !pending {
 		entries, err := l.queue.Fetch(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, free, l.cfg.Block)
 		if err != nil {
@@ -127,17 +131,17 @@ func (l *line) round(ctx, work context.Context, free int, pending bool) (more bo
 	return true, err
 }
 
-// pending reads up to count entries of the own pending list, besides those known to be unreadable.
+// pending reads up to count entries of the own pending list, besides those that are left.
 func (l *line) pending(ctx context.Context, count int) (fresh []store.Fetched, more bool, err error) {
 	count += len(l.left)
 	entries, err := l.queue.FetchPending(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, count)
 	if err != nil {
 		return nil, true, err
 	}
-	there := map[string]bool{}
+	there := map[string]time.Time{}
 	for _, e := range entries {
-		if l.left[e.ID] {
-			there[e.ID] = true
+		if until, ok := l.left[e.ID]; ok {
+			there[e.ID] = until
 			continue
 		}
 		fresh = append(fresh, e)

@@ -116,6 +116,11 @@ func (f *fake) ExecutorPaused(context.Context, int, string) (bool, error) {
 	return false, nil
 }
 
+func (f *fake) SetAside(_ context.Context, _ store.Consumer, e store.Fetched) error {
+	f.note("aside ", e.ID)
+	return nil
+}
+
 func (f *fake) Postpone(context.Context, store.Consumer, string, time.Duration, []store.Message, []store.Message) error {
 	f.note("postpone", "")
 	return nil

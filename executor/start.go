@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,9 +14,9 @@ import (
 const (
 	// batchLimit bounds the messages of one start call, save that an entry is never divided.
 	batchLimit = 1000
-	// reportedLimit bounds what is remembered of unreadable bodies.
+	// reportedLimit bounds what is remembered of bodies of a newer format.
 	reportedLimit = 1000
-	// postponement is how long a task that only other nodes serve is put off, spread by half more.
+	// postponement is how long what only other nodes can run is put off, spread by as much more.
 	postponement = time.Second
 )
 
@@ -32,11 +33,12 @@ type nudge struct{ entry, slot string }
 type sorted struct {
 	nudges  []nudge
 	start   []opened
-	missing []opened // with a task that only other nodes serve
-	count   int      // messages in start
+	missing []opened        // with a task that only other nodes serve
+	broken  []store.Fetched // that no node can read
+	count   int             // messages in start
 }
 
-// sort opens entries. Those that cannot be read are remembered in l.left.
+// sort opens entries. Those of a newer format are remembered in l.left.
 func (l *line) sort(entries []store.Fetched) sorted {
 	var s sorted
 	for _, e := range entries {
@@ -46,8 +48,11 @@ func (l *line) sort(entries []store.Fetched) sorted {
 		}
 		o, err := open(e)
 		switch {
-		case err != nil:
+		case errors.Is(err, store.ErrNewerFormat):
 			l.leave(e, err)
+		case err != nil:
+			l.log.Error("message cannot be read, moved to the dead runs", "entry", e.ID, "error", err)
+			s.broken = append(s.broken, e)
 		case l.lacks(o):
 			s.missing = append(s.missing, o)
 		default:
@@ -58,22 +63,27 @@ func (l *line) sort(entries []store.Fetched) sorted {
 	return s
 }
 
+// open reads the messages of an entry. One of a newer format makes it one of newer nodes, whatever
+// else there is.
 func open(e store.Fetched) (opened, error) {
-	o := opened{id: e.ID}
+	o, fault := opened{id: e.ID}, error(nil)
 	for _, body := range e.Bodies {
 		m, err := store.DecodeMessage(body)
-		if err != nil {
+		if errors.Is(err, store.ErrNewerFormat) {
 			return opened{}, err
+		}
+		if err != nil && fault == nil {
+			fault = err
 		}
 		o.messages = append(o.messages, m)
 	}
-	return o, nil
+	return o, fault
 }
 
-// leave remembers an entry that stays in the pending list, and logs a body once however often it
-// comes round.
+// leave keeps an entry of a newer format in the pending list until newer nodes may have it, and logs
+// a body once however often it comes round.
 func (l *line) leave(e store.Fetched, err error) {
-	l.left[e.ID] = true
+	l.left[e.ID] = l.cfg.Now().Add(l.putOff())
 	key := strings.Join(e.Bodies, "\n")
 	key = key[:min(len(key), 256)]
 	if l.reported[key] {
@@ -83,7 +93,34 @@ func (l *line) leave(e store.Fetched, err error) {
 		clear(l.reported)
 	}
 	l.reported[key] = true
-	l.log.Error("stream entry cannot be read here, left pending", "entry", e.ID, "newer_format", errors.Is(err, store.ErrNewerFormat), "error", err)
+	l.log.Warn("message of a newer format, left to newer nodes", "entry", e.ID, "error", err)
+}
+
+// giveUp hands back what was left to newer nodes for long enough.
+func (l *line) giveUp(ctx context.Context) error {
+	var ids []string
+	now := l.cfg.Now()
+	for id, until := range l.left {
+		if !now.Before(until) && len(ids) < handBackCount {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	if err := l.queue.HandBack(ctx, l.consumer, ids); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		delete(l.left, id)
+	}
+	return nil
+}
+
+// putOff is how long to put off what others are to run.
+func (l *line) putOff() time.Duration {
+	return postponement + time.Duration(float64(postponement)*l.cfg.Rand())
 }
 
 // lacks reports whether the entry holds a task that this node has no handler for and others do.
@@ -101,12 +138,18 @@ func (l *line) elsewhere(m store.Message) bool {
 	return !ok && l.cfg.Served(m.Task)
 }
 
-// start decides on fetched entries: each is started, postponed, given back or left. more says that
+// start decides on fetched entries: each is started, postponed, given back, set aside or
+// left to newer nodes. more says that
 // something stayed in the pending list for lack of room.
 func (l *line) start(ctx, work context.Context, entries []store.Fetched) (more bool, err error) {
 	s := l.sort(entries)
 	if ctx.Err() != nil {
 		return true, nil // handBack finds them in the pending list
+	}
+	for _, e := range s.broken {
+		if err := l.queue.SetAside(ctx, l.consumer, e); err != nil {
+			return true, err
+		}
 	}
 	for _, o := range s.missing {
 		if err := l.postpone(ctx, o); err != nil {
@@ -164,8 +207,7 @@ func (l *line) postpone(ctx context.Context, o opened) error {
 		}
 		back = append(back, m)
 	}
-	delay := postponement + time.Duration(float64(postponement)*l.cfg.Rand())
-	return l.queue.Postpone(ctx, l.consumer, o.id, delay, off, back)
+	return l.queue.Postpone(ctx, l.consumer, o.id, l.putOff(), off, back)
 }
 
 // startSome starts as many messages as there is room for, in order, and gives the others back. It

@@ -9,6 +9,9 @@ import (
 type Dead struct {
 	Message
 	Partition int
+	// Unreadable is why the message cannot be read, of one that was set aside; job and run are told
+	// as far as they are known then, and nothing else is.
+	Unreadable string
 
 	body string
 }
@@ -23,12 +26,12 @@ func (s *Store) DeadRuns(ctx context.Context, limit int) ([]Dead, error) {
 			return nil, s.explain("dead runs", err)
 		}
 		for _, body := range bodies {
-			m, err := DecodeMessage(body)
+			d, err := decodeDead(p, body)
 			if err != nil {
 				s.log.Warn("dead run cannot be read, left out", "partition", p, "error", err)
 				continue
 			}
-			all = append(all, Dead{Message: m, Partition: p, body: body})
+			all = append(all, d)
 		}
 	}
 	return all[:min(limit, len(all))], nil
@@ -44,7 +47,7 @@ func (s *Store) FindDead(ctx context.Context, runID string) (Dead, error) {
 		return Dead{}, err
 	}
 	for _, d := range all {
-		if d.Runs[0].ID == runID {
+		if runID != "" && d.Runs[0].ID == runID {
 			return d, nil
 		}
 	}
@@ -54,8 +57,11 @@ func (s *Store) FindDead(ctx context.Context, runID string) (Dead, error) {
 // Retry takes a run out of the dead list and sends again in its place, as a new run; both or
 // neither. op identifies the call: a repeat of it gets the same answer. ErrRunNotFound when the
 // run is not in the list, since it was retried before or many failed after it; ErrJobNotFound
-// when its job was removed.
+// when its job was removed; ErrUnreadable when its message was set aside.
 func (s *Store) Retry(ctx context.Context, op string, d Dead, again Message) error {
+	if d.Unreadable != "" {
+		return fmt.Errorf("store: retry run %s: %w: trigger the job or enqueue the task again: %s", d.Runs[0].ID, ErrUnreadable, d.Unreadable)
+	}
 	k := s.partitions[d.Partition]
 	old := d.Runs[0].ID
 	keys := []string{k.events(), k.jobs(), k.op(op), k.dead(), k.removed(), k.stream(again.Executor)}

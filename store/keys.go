@@ -31,7 +31,7 @@ import (
 //	removed               zset    remove prune                      when no older run can exist
 //	op:<op id>            string  each client mutation              after opLife, or as it says
 //	history:<job>         list    dispatch start finish recover …   capped; expires after its job
-//	dead                  list    finish recover retry              capped
+//	dead                  list    finish recover retry set_aside    capped
 //	log:<run>             stream  lines                             capped; expires as a history
 //	events                stream  nearly all                        capped
 //	wake (channel)        —       whatever changes the next time    —

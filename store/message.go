@@ -116,6 +116,9 @@ const messageFields = 15
 // DecodeMessage reads the stored form. The error wraps ErrNewerFormat when a newer node wrote it,
 // and ErrUnreadable otherwise.
 func DecodeMessage(body string) (Message, error) {
+	if version, _, _ := strings.Cut(body, "\t"); newerFormat(version) {
+		return Message{}, fmt.Errorf("store: message: %w: format %s; this node knows %s", ErrNewerFormat, version, messageFormat)
+	}
 	head, rest, ok := strings.Cut(body, "\n")
 	if !ok {
 		return Message{}, fmt.Errorf("store: message: %w: no header", ErrUnreadable)
@@ -126,7 +129,7 @@ func DecodeMessage(body string) (Message, error) {
 	}
 	f := strings.Split(head, "\t")
 	if f[0] != messageFormat {
-		return Message{}, fmt.Errorf("store: message: %w: %q", ErrNewerFormat, f[0])
+		return Message{}, fmt.Errorf("store: message: %w: it begins with %.40q", ErrUnreadable, f[0])
 	}
 	if len(f) != messageFields+1 || f[messageFields] != "" {
 		return Message{}, fmt.Errorf("store: message: %w: %d fields", ErrUnreadable, len(f))
@@ -158,6 +161,13 @@ func DecodeMessage(body string) (Message, error) {
 		return Message{}, err
 	}
 	return m, nil
+}
+
+// newerFormat reports whether a message begins as those of a later format will: its number, higher
+// than ours, before the first tab.
+func newerFormat(version string) bool {
+	n := numbers{}
+	return n.count(version) > 1 && n.err == nil
 }
 
 func decodeRuns(line string, n *numbers) []MessageRun {

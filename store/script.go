@@ -103,6 +103,7 @@ var (
 	nudgeScript         = newScript("nudge", lib, 3, 0)
 	startScript         = newScript("start", room, 8, 4)
 	postponeScript      = newScript("postpone", lib, 5, 0)
+	setAsideScript      = newScript("set_aside", lib, 4, 1)
 	nextScript          = newScript("next", lib, 12, 0)
 	renewScript         = newScript("renew", alone, 2, 0).allowOOM()
 	finishScript        = newScript("finish", ending, 11, 2).allowOOM()

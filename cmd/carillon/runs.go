@@ -113,6 +113,8 @@ func writeRuns(w io.Writer, what string, runs []carillon.RunInfo) {
 			rows[i] = []string{r.RunID, r.Started.Format("15:04:05"), r.Node, r.JobID}
 		case what == "delayed":
 			rows[i] = []string{r.RunID, r.Due.Format("01-02 15:04:05"), r.JobID}
+		case r.ScheduledTime.IsZero():
+			rows[i] = []string{r.RunID, "-", r.JobID}
 		default:
 			rows[i] = []string{r.RunID, r.ScheduledTime.Format("01-02 15:04:05"), r.JobID}
 		}

@@ -146,6 +146,10 @@ var lostReplies = []lostReply{
 			return r.s.Postpone(r.ctx, st.Consumer, st.Entries[0], time.Minute, []store.Message{m}, nil)
 		}
 	}, func(r *rig) { r.wantPlace("run", "delayed") }},
+	{"set aside", func(r *rig) func() error {
+		c, entry := r.entryOf("garbage")
+		return func() error { return r.s.SetAside(r.ctx, c, entry) }
+	}, func(r *rig) { equal(r, "dead", r.raw.number("LLEN", r.key("dead")), 1) }},
 	{"renew", func(r *rig) func() error {
 		_, owner, m := started(r, "j")
 		return func() error {

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +27,8 @@ var startTests = []conformance{
 	{"start: messages of one entry are started and given back", startSplitsEntry},
 	{"postpone: moves to delayed without an attempt", postponeMoves},
 	{"postpone: only what is in the own pending list", postponeOwn},
+	{"set aside: what cannot be read is dead with its reason, the rest goes back", setAsideDead},
+	{"set aside: only what is in the own pending list, and nothing of a newer format", setAsideOwn},
 }
 
 func fetchWaits(t *testing.T, open Open) {
@@ -298,4 +302,63 @@ func postponeOwn(t *testing.T, open Open) {
 	c.Name = nodeB
 	r.must(r.s.Postpone(r.ctx, c, st.Entries[0], time.Minute, []store.Message{m}, nil))
 	r.wantPlace("run", "stream:default")
+}
+
+// entryOf puts an entry with the given bodies into the stream, and has it fetched by nodeA.
+func (r *rig) entryOf(bodies ...string) (store.Consumer, store.Fetched) {
+	r.Helper()
+	c := store.Consumer{Executor: executor, Name: nodeA}
+	args := []any{"XADD", r.key("stream:default"), "*"}
+	for i, b := range bodies {
+		args = append(args, fmt.Sprintf("m%d", i+1), b)
+	}
+	r.raw.do(args...)
+	got, err := r.s.Fetch(r.ctx, 0, executor, nodeA, 10, 0)
+	r.must(err)
+	equal(r, "entries", len(got), 1)
+	return c, got[0]
+}
+
+func setAsideDead(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j")
+	broken := strings.Replace(message(e, r.now(), "b1", "b2").Encode(), "1\t1\t", "1\tone\t", 1)
+	c, entry := r.entryOf("garbage", message(e, r.now(), "good").Encode(), broken)
+	for range 2 { // the second call finds nothing to do
+		r.must(r.s.SetAside(r.ctx, c, entry))
+	}
+	equal(r, "places", r.places(0), map[string][]string{"good": {"stream:default"}})
+	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1)
+	equal(r, "pending", len(r.pending(nodeA)), 0)
+	equal(r, "history", r.outcomes("j"), []string{"b1 error", "b2 error"})
+	dead, err := r.s.DeadRuns(r.ctx, 10)
+	r.must(err)
+	equal(r, "dead", len(dead), 2)
+	equal(r, "job and run", dead[0].JobID+" "+dead[0].Runs[0].ID, "j b1")
+	equal(r, "job and run of garbage", dead[1].JobID+dead[1].Runs[0].ID, "")
+	for _, d := range dead {
+		equal(r, "reason of "+d.JobID, strings.Contains(d.Unreadable, "message"), true)
+	}
+	r.wantErr(r.s.Retry(r.ctx, "op", dead[0], message(e, r.now(), "again")), store.ErrUnreadable)
+	events := r.events()
+	last := events[len(events)-3:]
+	for i, run := range []string{"", "b1", "b2"} {
+		equal(r, "event", last[i].Kind, job.JobError)
+		equal(r, "run of the event", last[i].RunID, run)
+		equal(r, "cause is told", last[i].Cause != "", true)
+	}
+}
+
+func setAsideOwn(t *testing.T, open Open) {
+	r := newRig(t, open)
+	c, entry := r.entryOf("garbage")
+	c.Name = nodeB
+	r.must(r.s.SetAside(r.ctx, c, entry))
+	equal(r, "dead by another", r.raw.number("LLEN", r.key("dead")), 0)
+	equal(r, "pending", len(r.pending(nodeA)), 1)
+	newer := "2" + strings.TrimPrefix(message(r.add("j"), r.now(), "run").Encode(), "1")
+	c, entry = r.entryOf(newer)
+	r.must(r.s.SetAside(r.ctx, c, entry))
+	equal(r, "dead of a newer format", r.raw.number("LLEN", r.key("dead")), 0)
+	equal(r, "pending with the newer", len(r.pending(nodeA)), 2)
 }
