@@ -72,6 +72,7 @@ var (
 	ErrUnknownStore    = store.ErrUnknownStore
 	ErrStoreLost       = store.ErrStoreLost
 	ErrNotInitialised  = store.ErrNotInitialised
+	ErrNotReplicated   = store.ErrNotReplicated // the call was carried out, see ClientConfig.WaitReplicas
 	ErrUnreachable     = store.ErrUnreachable
 	ErrInvalidJob      = job.ErrInvalid
 	ErrInvalidTrigger  = trigger.ErrInvalid

@@ -23,7 +23,11 @@ type ClientConfig struct {
 	RedisTLS  *tls.Config       // for rediss:// URLs; nil = the system's roots
 	Namespace string            // prefix of all keys; default "default"
 	Defaults  Options           // for jobs that leave an option unsaid
-	Logger    hclog.Logger      // default: silent
+	// WaitReplicas is how many replicas of Redis must have a change of jobs, runs or pauses before
+	// the call returns; default 0. When fewer have it within a second the call has been carried out
+	// all the same, with its answer beside an error that wraps ErrNotReplicated.
+	WaitReplicas int
+	Logger       hclog.Logger // default: silent
 }
 
 // Client adds and manages jobs, enqueues runs and reads what happened. It needs Redis only and is
@@ -42,7 +46,7 @@ func NewClient(ctx context.Context, cfg ClientConfig) (*Client, error) {
 	}
 	c := &Client{stores: map[string]*store.Store{}, defaults: cfg.Defaults}
 	for name, url := range urls {
-		s, err := store.Open(ctx, store.Config{Name: name, URL: url, Namespace: cfg.Namespace, TLS: cfg.RedisTLS, Logger: cfg.Logger})
+		s, err := store.Open(ctx, store.Config{Name: name, URL: url, Namespace: cfg.Namespace, TLS: cfg.RedisTLS, WaitReplicas: cfg.WaitReplicas, Logger: cfg.Logger})
 		if err != nil {
 			c.Close()
 			return nil, err

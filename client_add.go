@@ -55,8 +55,8 @@ func add(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, er
 			return Job{}, fmt.Errorf("carillon: add job %q: %w", e.Job.ID, err)
 		}
 		err := s.Add(ctx, uuid.NewString(), one)
-		if err == nil {
-			return one.Document(), nil
+		if err == nil || errors.Is(err, ErrNotReplicated) {
+			return one.Document(), err
 		}
 		if !errors.Is(err, store.ErrChanged) {
 			return Job{}, err

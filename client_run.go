@@ -44,10 +44,10 @@ func (c *Client) TriggerNow(ctx context.Context, id string, opts ...CallOption) 
 // time with RunAt or RunAfter. args is encoded as JSON. ErrUnknownTask and ErrUnknownExecutor as for AddJob.
 func (c *Client) Enqueue(ctx context.Context, task string, args any, opts ...CallOption) (string, error) {
 	ids, err := c.EnqueueMany(ctx, task, []any{args}, opts...)
-	if err != nil {
+	if len(ids) == 0 {
 		return "", err
 	}
-	return ids[0], nil
+	return ids[0], err
 }
 
 // bulk is how many runs one script call enqueues.
@@ -131,6 +131,7 @@ func send(ctx context.Context, s *store.Store, messages []store.Message, o call)
 		byPartition[p] = append(byPartition[p], m)
 	}
 	sent := 0
+	var short error // of what was carried out and too few replicas have
 	for p, all := range byPartition {
 		for batch := range slices.Chunk(all, bulk) {
 			sub := store.Submission{Op: uuid.NewString(), Answer: batch[0].Runs[0].ID, Messages: batch}
@@ -140,13 +141,17 @@ func send(ctx context.Context, s *store.Store, messages []store.Message, o call)
 			if o.key != "" {
 				sub.Op, sub.Life = "idempotency:"+ids[0], o.keyLife
 			}
-			if _, err := s.Submit(ctx, p, sub); err != nil {
+			_, err := s.Submit(ctx, p, sub)
+			if errors.Is(err, ErrNotReplicated) {
+				short, err = fmt.Errorf("carillon: enqueue: run %s: %w", batch[0].Runs[0].ID, err), nil
+			}
+			if err != nil {
 				return nil, fmt.Errorf("carillon: enqueue: %d of %d runs were enqueued before: %w", sent, len(ids), err)
 			}
 			sent += len(batch)
 		}
 	}
-	return ids, nil
+	return ids, short
 }
 
 // Events returns what the log of each store holds, oldest first within a store.

@@ -49,6 +49,7 @@ type Config struct {
 	// up its office, never leads again, and goes on running handlers.
 	OnStall func(error)
 
+	WaitReplicas int // as in ClientConfig, of this node's client
 	HistoryLimit int // rows kept per job; default 1,000
 
 	Logger hclog.Logger     // default: silent

@@ -67,7 +67,7 @@ func (s *Store) Retry(ctx context.Context, op string, d Dead, again Message) err
 	keys := []string{k.events(), k.jobs(), k.op(op), k.dead(), k.removed(), k.stream(again.Executor)}
 	args := append(s.env(), int(opLife.Seconds()), d.body, again.Encode(), "retry of "+old)
 	reply, err := s.run(ctx, retryScript, keys, args...)
-	if err != nil {
+	if refused(err) {
 		return err
 	}
 	switch text(reply) {
@@ -76,5 +76,5 @@ func (s *Store) Retry(ctx context.Context, op string, d Dead, again Message) err
 	case "REMOVED":
 		return fmt.Errorf("store: retry run %s: %w: %q was removed", old, ErrJobNotFound, d.JobID)
 	}
-	return nil
+	return err
 }

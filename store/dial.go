@@ -31,6 +31,11 @@ type Config struct {
 	// ErrStoreLost.
 	ExpectUID string
 
+	// WaitReplicas is how many replicas must have a client's mutation (of jobs, runs and pauses)
+	// before it is answered; 0 = the master alone. When fewer have it within a second, it is carried
+	// out all the same and the error wraps ErrNotReplicated.
+	WaitReplicas int
+
 	HistoryLimit int           // rows kept per job; default 1,000
 	HistoryTTL   time.Duration // how long a history outlives its job; default 7 days
 	EventLimit   int           // entries kept in the event log, about; default 10,000
@@ -84,6 +89,9 @@ func (c Config) Validate() error {
 	}
 	if c.Partitions < 1 || c.Partitions > 1024 {
 		faults = append(faults, fmt.Errorf("partitions: %d is not between 1 and 1024", c.Partitions))
+	}
+	if c.WaitReplicas < 0 {
+		faults = append(faults, fmt.Errorf("wait for replicas: %d is negative", c.WaitReplicas))
 	}
 	if c.HistoryLimit < 1 || c.EventLimit < 1 || c.HistoryTTL < time.Second {
 		faults = append(faults, errors.New("history and event limits must be positive, and a history must live a second or more"))

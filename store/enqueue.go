@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -18,13 +19,16 @@ func (s *Store) Pause(ctx context.Context, pause bool, reason string) error {
 	if pause {
 		on = "1"
 	}
+	var short error
 	for _, k := range s.partitions {
 		args := append(s.env(), k.wake(), on, clean(reason))
-		if _, err := s.run(ctx, pauseScript, []string{k.events(), k.jobs(), k.paused()}, args...); err != nil {
+		_, err := s.run(ctx, pauseScript, []string{k.events(), k.jobs(), k.paused()}, args...)
+		if refused(err) {
 			return err
 		}
+		short = errors.Join(short, err)
 	}
-	return nil
+	return short
 }
 
 // IsPaused reports whether any partition's schedule times are paused.

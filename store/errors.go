@@ -20,6 +20,7 @@ var (
 	ErrStoreLost       = errors.New("store_lost")
 	ErrNotInitialised  = errors.New("store is not initialised")
 	ErrUnfit           = errors.New("redis is not fit for use")
+	ErrNotReplicated   = errors.New("stored, but not by enough replicas")
 	ErrUnreachable     = errors.New("redis is unreachable")
 	ErrChanged         = errors.New("job was changed meanwhile")
 	ErrNewerFormat     = errors.New("record of a newer format")

@@ -27,10 +27,10 @@ func (s *Store) Add(ctx context.Context, op string, e Entry) error {
 	names := calendarsOf(e.Job.Trigger)
 	args := append(s.env(), int(opLife.Seconds()), k.wake(), id, value, timeOrEmpty(e.RunTime), e.versionFor(names), names)
 	reply, err := s.run(ctx, addScript, k.ofJob(op, id), args...)
-	if err != nil {
+	if refused(err) {
 		return err
 	}
-	return answerOf("add job", id, text(reply))
+	return cmp.Or(answerOf("add job", id, text(reply)), err)
 }
 
 // ofJob are the keys of the scripts that store one job.
@@ -77,10 +77,10 @@ func (s *Store) Update(ctx context.Context, op string, old, updated Entry, kind 
 		args = append(args, HistoryRow(r))
 	}
 	reply, err := s.run(ctx, updateScript, k.ofJob(op, id), args...)
-	if err != nil {
+	if refused(err) {
 		return err
 	}
-	return answerOf("update job", id, text(reply))
+	return cmp.Or(answerOf("update job", id, text(reply)), err)
 }
 
 // Remove deletes a job and cancels its runs that have not started. Those that run go on; Running
@@ -108,13 +108,13 @@ func (s *Store) remove(ctx context.Context, op, id, uid string) (removed string,
 		k.waitingIndex(), k.waiting(slot), k.waitingRuns(slot), k.calendars(), k.calendarJobs(),
 	}
 	reply, err := s.run(ctx, removeScript, keys, append(s.env(), int(opLife.Seconds()), id, slot, uid)...)
-	if err != nil {
+	if refused(err) {
 		return "", err
 	}
 	if text(reply) == "MISSING" {
 		return "", notFound("remove job", id)
 	}
-	return text(reply), nil
+	return text(reply), err
 }
 
 // Get returns a stored job. Errors: ErrJobNotFound, ErrUnreadable, ErrNewerFormat.

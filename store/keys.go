@@ -73,7 +73,7 @@ func (k keys) wake() string              { return k.prefix + "wake" }
 var keyNames = []string{
 	"meta", "registry", "jobs", "calendars", "calendar_jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs",
 	"fence", "paused", "paused_executors",
-	"removed", "dead", "events", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "log:",
+	"removed", "dead", "events", "calendars", "calendar_jobs", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "log:",
 }
 
 // isKeyName reports whether a key of Carillon may be called so, without its prefix.

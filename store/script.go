@@ -19,8 +19,9 @@ var luaFiles embed.FS
 // and whether it must work when Redis is out of memory.
 type script struct {
 	name    string
-	keys    int // fixed keys
-	perItem int // keys per item after those; 0 = no more
+	keys    int  // fixed keys
+	perItem int  // keys per item after those; 0 = no more
+	waits   bool // for replicas, see acknowledged
 
 	source         string
 	plain, flagged *redis.Script // for servers without and with "#!lua" flags
@@ -87,19 +88,19 @@ func luaFile(name string) string {
 // Every script, with its arity. The contract of each stands at the head of its file.
 var (
 	initScript          = newScript("init", alone, 1, 0)
-	addScript           = newScript("add", refers, 7, 0)
-	updateScript        = newScript("update", refers, 7, 0)
-	removeScript        = newScript("remove", refers, 11, 0)
-	enqueueScript       = newScript("enqueue", lib, 6, 0)
-	withdrawScript      = newScript("withdraw", lib, 7, 0)
-	retryScript         = newScript("retry", lib, 6, 0)
-	backfillScript      = newScript("backfill", lib, 3, 1)
+	addScript           = newScript("add", refers, 7, 0).acknowledged()
+	updateScript        = newScript("update", refers, 7, 0).acknowledged()
+	removeScript        = newScript("remove", refers, 11, 0).acknowledged()
+	enqueueScript       = newScript("enqueue", lib, 6, 0).acknowledged()
+	withdrawScript      = newScript("withdraw", lib, 7, 0).acknowledged()
+	retryScript         = newScript("retry", lib, 6, 0).acknowledged()
+	backfillScript      = newScript("backfill", lib, 3, 1).acknowledged()
 	linesScript         = newScript("lines", alone, 0, 1)
-	pauseScript         = newScript("pause", lib, 3, 0)
-	pauseExecutorScript = newScript("pause_executor", lib, 4, 0)
+	pauseScript         = newScript("pause", lib, 3, 0).acknowledged()
+	pauseExecutorScript = newScript("pause_executor", lib, 4, 0).acknowledged()
 	handBackScript      = newScript("hand_back", alone, 1, 0)
 	noteScript          = newScript("note", lib, 2, 0)
-	cancelScript        = newScript("cancel", lib, 3, 0)
+	cancelScript        = newScript("cancel", lib, 3, 0).acknowledged()
 	nudgeScript         = newScript("nudge", lib, 3, 0)
 	startScript         = newScript("start", room, 8, 4)
 	postponeScript      = newScript("postpone", lib, 5, 0)
@@ -148,6 +149,7 @@ func (s *Store) runCounted(ctx context.Context, sc *script, keys []string, args 
 		if err == nil || !resendable(err) || try > resends {
 			return reply, try > 1, s.explain(sc.name, err)
 		}
+		s.askWhoServes()
 		s.log.Debug("script outcome unknown, resending", "script", sc.name, "try", try, "error", err)
 		if !wait(ctx, pause) {
 			return nil, true, s.explain(sc.name, err)
@@ -165,10 +167,10 @@ func (sc *script) check(keys int) error {
 }
 
 func (s *Store) once(ctx context.Context, sc *script, keys []string, args []any) (any, error) {
-	lua := sc.plain
-	if s.flags {
-		lua = sc.flagged
+	if sc.waits && s.cfg.WaitReplicas > 0 {
+		return s.copied(ctx, sc, keys, args)
 	}
+	lua := s.dialect(sc)
 	reply, err := lua.EvalSha(ctx, s.writer, keys, args...).Result()
 	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		reply, err = lua.Eval(ctx, s.writer, keys, args...).Result()
@@ -176,16 +178,27 @@ func (s *Store) once(ctx context.Context, sc *script, keys []string, args []any)
 	return reply, err
 }
 
+// dialect is the script as the server understands it.
+func (s *Store) dialect(sc *script) *redis.Script {
+	if s.flags {
+		return sc.flagged
+	}
+	return sc.plain
+}
+
 // resendable says whether the outcome is unknown, or known to be "not now".
 func resendable(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, redis.Nil) || errors.Is(err, redis.ErrClosed) {
+		return false
+	}
+	if errors.Is(err, ErrNotReplicated) {
 		return false
 	}
 	var reply redis.Error
 	if !errors.As(err, &reply) {
 		return true
 	}
-	for _, prefix := range []string{"LOADING", "BUSY ", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY"} {
+	for _, prefix := range []string{"LOADING", "BUSY ", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "MOVED", "ASK"} {
 		if redis.HasErrorPrefix(err, prefix) {
 			return true
 		}
@@ -210,10 +223,21 @@ func (s *Store) explain(op string, err error) error {
 		return nil
 	}
 	var reply redis.Error
-	if errors.As(err, &reply) || errors.Is(err, context.Canceled) {
+	if errors.As(err, &reply) || errors.Is(err, context.Canceled) || errors.Is(err, ErrNotReplicated) {
 		return fmt.Errorf("store %s: %s: %w", s.cfg.Name, op, err)
 	}
+	s.askWhoServes()
 	return fmt.Errorf("store %s: %s: %w at %s; is it running, and is the address right? %w", s.cfg.Name, op, ErrUnreachable, s.address, err)
+}
+
+// askWhoServes has the clients of a Redis Cluster ask who has which slots: a master that is gone
+// sends nobody to its successor, and the clients would ask by themselves after a minute only.
+func (s *Store) askWhoServes() {
+	for _, c := range []redis.UniversalClient{s.writer, s.reader, s.blocking} {
+		if cluster, ok := c.(*redis.ClusterClient); ok {
+			cluster.ReloadState(context.Background())
+		}
+	}
 }
 
 // tags reads a reply that is a list of texts, the form of most scripts.

@@ -46,13 +46,13 @@ func (s *Store) Submit(ctx context.Context, partition int, sub Submission) (stri
 		k.events(), k.jobs(), k.op(sub.Op), k.stream(sub.Messages[0].Executor), k.delayed(), k.delayedRuns(),
 	}
 	reply, err := s.run(ctx, enqueueScript, keys, args...)
-	if err != nil {
+	if refused(err) {
 		return "", err
 	}
 	if text(reply) == "MISSING" {
 		return "", notFound("trigger job", sub.JobID)
 	}
-	return text(reply), nil
+	return text(reply), err
 }
 
 // Enqueue puts runs into their executor's stream, all in one partition and for one executor, once
@@ -80,7 +80,7 @@ func (s *Store) Backfill(ctx context.Context, e Entry, cause string, life time.D
 		args = append(args, m.Encode())
 	}
 	reply, err := s.run(ctx, backfillScript, keys, args...)
-	if err == nil && text(reply) == "MISSING" {
+	if !refused(err) && text(reply) == "MISSING" {
 		return notFound("backfill job", id)
 	}
 	return err

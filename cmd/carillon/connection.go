@@ -27,6 +27,7 @@ type connection struct {
 	stores    []string // NAME=URL defines, NAME selects
 	cluster   string
 	namespace string
+	replicas  int
 
 	etcdTLS, redisTLS tlsFiles
 	etcdUser          string
@@ -42,6 +43,7 @@ func (c *connection) flags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&c.stores, "store", nil, "`NAME=URL` defines a further store (repeatable); NAME alone selects the store to use")
 	flags.StringVar(&c.cluster, "cluster", job.DefaultName, "`NAME` of the cluster")
 	flags.StringVar(&c.namespace, "namespace", "", "`PREFIX` of all keys in Redis (default: the cluster's name)")
+	flags.IntVar(&c.replicas, "wait-replicas", 0, "fail a change that fewer than `N` replicas of Redis have within a second")
 	flags.StringVar(&c.etcdTLS.ca, "etcd-ca", "", "PEM `FILE` of who signs etcd's certificates")
 	flags.StringVar(&c.etcdTLS.cert, "etcd-cert", "", "PEM `FILE` of the certificate shown to etcd")
 	flags.StringVar(&c.etcdTLS.key, "etcd-key", "", "PEM `FILE` of its key")
@@ -90,7 +92,7 @@ func (c *connection) place() (places, error) {
 			return p, err
 		}
 		p.urls[name] = text
-		if err := (store.Config{Name: name, URL: text, Namespace: c.prefix()}).Validate(); err != nil {
+		if err := (store.Config{Name: name, URL: text, Namespace: c.prefix(), WaitReplicas: c.replicas}).Validate(); err != nil {
 			return p, usage(err)
 		}
 	}
@@ -151,7 +153,7 @@ func (a *app) client(ctx context.Context) (c *carillon.Client, in []carillon.Cal
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c, err = carillon.NewClient(ctx, carillon.ClientConfig{
-		Stores: p.urls, RedisTLS: secure, Namespace: a.prefix(), Logger: a.logger(hclog.Error),
+		Stores: p.urls, RedisTLS: secure, Namespace: a.prefix(), WaitReplicas: a.replicas, Logger: a.logger(hclog.Error),
 	})
 	if p.selected != "" {
 		in = append(in, carillon.InStore(p.selected))

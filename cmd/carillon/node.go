@@ -87,7 +87,7 @@ func (a *app) nodeConfig(f nodeFlags) (carillon.Config, error) {
 		Name: f.name, Cluster: a.cluster, Etcd: etcd.endpoints, EtcdTLS: etcd.tls, EtcdUser: etcd.user, EtcdPassword: etcd.password,
 		Stores: p.urls, Namespace: a.prefix(), RedisTLS: secure, AllowUnfit: f.allowUnfit, Partitions: f.partitions,
 		Defaults: f.defaults, Listen: f.listen, Advertise: f.advertise, LeaseTTL: f.leaseTTL, RunLease: f.runLease,
-		DrainTimeout: f.drainTimeout, HistoryLimit: f.historyLimit, Logger: a.logger(hclog.Info), Now: now,
+		DrainTimeout: f.drainTimeout, HistoryLimit: f.historyLimit, WaitReplicas: a.replicas, Logger: a.logger(hclog.Info), Now: now,
 	}
 	cfg.Executors, err = parseExecutors(f.executors)
 	return cfg, err

@@ -26,6 +26,12 @@ func TestRedis(t *testing.T) {
 // of more than one slot.
 func TestCluster(t *testing.T) {
 	t.Parallel()
+	url := startCluster(t)
+	storetest.Run(t, func(*testing.T) store.Config { return store.Config{URL: url} })
+}
+
+func startCluster(t *testing.T) (url string) {
+	t.Helper()
 	server := startRedis(t, "--cluster-enabled", "yes")
 	raw, ctx := connect(t, server.URL()), patience(t)
 	must(t, raw.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err())
@@ -34,8 +40,7 @@ func TestCluster(t *testing.T) {
 		must(t, err)
 		ok = strings.Contains(info, "cluster_state:ok")
 	}
-	url := "redis://" + server.Addr() + "?addr=" + server.Addr()
-	storetest.Run(t, func(*testing.T) store.Config { return store.Config{URL: url} })
+	return "redis://" + server.Addr() + "?addr=" + server.Addr()
 }
 
 func TestMemory(t *testing.T) {

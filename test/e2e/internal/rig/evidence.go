@@ -14,13 +14,7 @@ import (
 // history says is read from Redis's append-only file; what the API answers of the histories is
 // compared with it, and a row that the file does not know is an error.
 func (s *Stack) History(ctx context.Context, c *carillon.Client, name string, seed uint64) (history.History, error) {
-	s.mu.Lock()
-	h := s.h
-	h.Jobs, h.Faults = slices.Clone(h.Jobs), slices.Clone(h.Faults)
-	h.Ops = slices.Clone(h.Ops)
-	s.mu.Unlock()
-	h.Name, h.Seed = name, seed
-	h.Terms, h.Executions = s.Watch.Terms(), s.Witness.Executions()
+	h := s.Witnessed(name, seed)
 	steps, err := ledger.Read(s.sub("redis"))
 	if err != nil {
 		return h, fmt.Errorf("rig: read what Redis stored: %w", err)
@@ -33,6 +27,18 @@ func (s *Stack) History(ctx context.Context, c *carillon.Client, name string, se
 		}
 	}
 	return h, s.compare(ctx, c, h)
+}
+
+// Witnessed is the evidence from outside of Redis alone: for nodes whose Redis is not the stack's.
+func (s *Stack) Witnessed(name string, seed uint64) history.History {
+	s.mu.Lock()
+	h := s.h
+	h.Jobs, h.Faults = slices.Clone(h.Jobs), slices.Clone(h.Faults)
+	h.Ops = slices.Clone(h.Ops)
+	s.mu.Unlock()
+	h.Name, h.Seed = name, seed
+	h.Terms, h.Executions = s.Watch.Terms(), s.Witness.Executions()
+	return h
 }
 
 // compare asks the API for the latest rows of each job and finds them in the file.
