@@ -22,12 +22,13 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// play plays a row in its short form, keeps its result, and its history if it was not as promised.
+// play plays a row, keeps its result, and its history if it was not as promised.
 func play(t *testing.T, fault matrix.Fault) {
-	dir := artifacts(t)
-	r, err := matrix.Play(within(t, 3*time.Minute), fault, matrix.Options{
-		Binary: binary, Dir: dir, Seed: seed(t), Long: os.Getenv("CARILLON_E2E_LONG") != "", Say: t.Logf,
-	})
+	dir, long, patience := artifacts(t), os.Getenv("CARILLON_E2E_LONG") != "", 3*time.Minute
+	if long {
+		patience = 15 * time.Minute
+	}
+	r, err := matrix.Play(within(t, patience), fault, matrix.Options{Binary: binary, Dir: dir, Seed: seed(t), Long: long, Say: t.Logf})
 	t.Logf("seed %d: %s", r.Seed, r.Tally)
 	for name, figure := range r.Figures {
 		t.Logf("%s: %s", name, figure)

@@ -21,7 +21,7 @@ func networkFaults() []Fault {
 			Judge: func(f *Field, h history.History) []error {
 				bad := append(takeovers(f, h, history.EtcdCut, f.LeaseTTL()+f.Within(1500*time.Millisecond)), noReruns(h)...)
 				if f.Refusals() == 0 {
-					bad = append(bad, errors.New("matrix: Redis refused nothing of the old leader, so that the fence was not tried"))
+					bad = append(bad, errors.New("nothing was refused of the old leader, so that the fence was not tried"))
 				}
 				return bad
 			},
@@ -188,8 +188,11 @@ func loseAdd(ctx context.Context, f *Field) error {
 		return errors.New("matrix: the reply to the add was not lost")
 	}
 	_, err = c.AddJob(ctx, carillon.Job{ID: "added", Task: "http", Trigger: carillon.Every(time.Hour)})
+	if err == nil {
+		return errors.New("matrix: the job whose add lost its reply could be added again")
+	}
 	if !errors.Is(err, carillon.ErrConflictingID) {
-		return fmt.Errorf("matrix: a second add of the same id ends with %q, not with a conflict", fmt.Sprint(err))
+		return fmt.Errorf("matrix: a second add ends otherwise than with a conflict: %w", err)
 	}
 	return f.Settled(ctx)
 }

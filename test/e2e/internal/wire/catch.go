@@ -69,8 +69,21 @@ type Scripts struct {
 	names map[string]string
 }
 
-// head is the line that every script of Carillon begins with; the last in a source is its own.
-var head = regexp.MustCompile(`(?m)^-- ([a-z_]+): `)
+// head is the line that every file of a script begins with.
+var head = regexp.MustCompile(`^-- ([a-z_]+): `)
+
+// nameOf is the name in the last head of a source, which is the script's own: those before are of the
+// parts it begins with, and a line within a comment is no head.
+func nameOf(source string) (name string) {
+	before := ""
+	for line := range strings.Lines(source) {
+		if found := head.FindStringSubmatch(line); found != nil && !strings.HasPrefix(before, "--") {
+			name = found[1]
+		}
+		before = line
+	}
+	return name
+}
 
 // name returns the name of the script that a command calls, or "". It learns sources.
 func (s *Scripts) name(args []string) string {
@@ -93,12 +106,11 @@ func (s *Scripts) name(args []string) string {
 }
 
 func (s *Scripts) learn(source string) string {
-	heads := head.FindAllStringSubmatch(source, -1)
-	if len(heads) == 0 {
+	name := nameOf(source)
+	if name == "" {
 		return ""
 	}
 	sum := sha1.Sum([]byte(source))
-	name := heads[len(heads)-1][1]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.names == nil {

@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // count is a script as Carillon's are: named by its head, after a part that others share.
-const count = "-- lib: shared.\nlocal one = 1\n-- count: adds one.\nreturn redis.call('INCRBY', KEYS[1], one)"
+const count = "-- lib: shared.\nlocal one = 1\n-- count: adds one, or is\n-- missed: never.\nreturn redis.call('INCRBY', KEYS[1], one)"
 
 // line is a client that speaks to a Redis of its own through a relay, and one that does not.
 type line struct {
