@@ -1,6 +1,7 @@
 package trigger_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,10 @@ var costly = []struct {
 	{"impossible_feb_30", `{"type":"cron","fields":{"month":2,"day":30}}`},
 	{"impossible_feb_30_expr", `{"type":"cron","expr":"0 0 30 2 *","timezone":"America/New_York"}`},
 	{"impossible_april_week_2", `{"type":"cron","fields":{"month":"apr","week":2}}`},
+	{"impossible_june_week_53", `{"type":"cron","fields":{"month":6,"week":53}}`},
+	{"impossible_or", `{"type":"or","triggers":[{"type":"cron","expr":"0 0 31 2 *"},{"type":"cron","expr":"0 0 31 4 *"}]}`},
+	{"impossible_interval_window", `{"type":"interval","minutes":1,"start_date":"2026-05-01","end_date":"2026-04-01"}`},
+	{"impossible_calendar_interval_window", `{"type":"calendar_interval","days":1,"start_date":"2026-05-01","end_date":"2026-04-01"}`},
 	{"impossible_second_monday_on_tuesday", `{"type":"cron","fields":{"day":"2nd mon","day_of_week":"tue"}}`},
 	{"impossible_always_in_a_gap", `{"type":"cron","fields":{"month":3,"day":"last sun","hour":2,"minute":30},"timezone":"Europe/Berlin","dst":{"gap":"skip"}}`},
 	{"impossible_always_in_lord_howe_gap", `{"type":"cron","fields":{"month":10,"day":"1st sun","hour":2,"minute":"0-29"},"timezone":"Australia/Lord_Howe","dst":{"gap":"skip"}}`},
@@ -39,6 +44,46 @@ var costly = []struct {
 	{"exclude_days", `{"type":"cron","expr":"* * * * *","timezone":"Europe/Berlin","exclude":["2026-08-01",{"from":"2026-08-02","to":"2036-08-01"}]}`},
 	{"exclude_all_but_an_hour", `{"type":"cron","expr":"* * * * * *","exclude":[{"type":"cron","expr":"* * 1-23 * * *"}]}`},
 	{"calendar_interval_mixed", `{"type":"calendar_interval","months":1,"days":1,"start_date":"1970-01-31","timezone":"Europe/Berlin"}`},
+}
+
+// covered are documents that their exclusions leave nothing of.
+var covered = []struct {
+	name string
+	doc  string
+}{
+	{"impossible_exclude_itself", `{"type":"cron","expr":"0 0 * * *","exclude":[{"type":"cron","expr":"0 0 * * *"}]}`},
+	{"impossible_exclude_interval", `{"type":"interval","minutes":1,"start_date":"2026-05-01","exclude":[{"type":"interval","seconds":1,"start_date":"2020-01-01"}]}`},
+	{"impossible_exclude_until_the_end", `{"type":"cron","expr":"* * * * *","end_date":"2030-01-01","exclude":[{"from":"2000-01-01","to":"2031-01-01"}]}`},
+	{"impossible_exclude_calendar_interval", `{"type":"calendar_interval","days":1,"hour":2,"start_date":"2026-05-01","timezone":"Europe/Berlin","exclude":[{"type":"cron","expr":"0 * * * *","timezone":"Europe/Berlin"}]}`},
+	{"impossible_exclude_rrule", `{"type":"rrule","rule":"FREQ=DAILY;BYHOUR=9","start_date":"2026-05-01","exclude":[{"type":"rrule","rule":"FREQ=HOURLY","start_date":"2026-05-01"}]}`},
+}
+
+// What can never fire is known to be so within ten milliseconds, from its document to the answer.
+func TestImpossibleIsKnownSoon(t *testing.T) {
+	from, seen := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC), 0
+	for _, c := range append(covered, costly...) {
+		if !strings.HasPrefix(c.name, "impossible") {
+			continue
+		}
+		seen++
+		t.Run(c.name, func(t *testing.T) {
+			best := time.Hour
+			for range 10 {
+				begun := time.Now()
+				first := trigger.First(mustParse(t, c.doc), from)
+				best = min(best, time.Since(begun))
+				if !first.IsZero() {
+					t.Fatalf("it fires at %s", first)
+				}
+			}
+			if best > 10*time.Millisecond && !raceEnabled {
+				t.Errorf("it took %s at best, want less than 10ms", best)
+			}
+		})
+	}
+	if seen < 20 {
+		t.Errorf("%d are impossible, want at least 20", seen)
+	}
 }
 
 func BenchmarkNext(b *testing.B) {

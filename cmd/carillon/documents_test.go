@@ -133,6 +133,9 @@ func TestTriggerOfADocumentIsRefusedInPlainWords(t *testing.T) {
 	for _, c := range []struct{ name, trigger, want string }{
 		{"unknown zone", `{"type":"cron","expr":"* * * * *","timezone":"Nowhere/City"}`, "invalid job: trigger: invalid: timezone: "},
 		{"never fires", `{"type":"cron","expr":"0 0 30 2 *"}`, "invalid job: trigger: invalid: it never fires"},
+		{"disjoint and", `{"type":"and","triggers":[{"type":"cron","expr":"0 9 * * *"},{"type":"cron","expr":"0 10 * * *"}]}`, "invalid job: trigger: invalid: it never fires"},
+		{"rrule on no day", `{"type":"rrule","rule":"FREQ=DAILY;BYMONTH=2;BYMONTHDAY=31"}`, "invalid job: trigger: invalid: it never fires"},
+		{"excludes itself", `{"type":"cron","expr":"0 0 * * *","exclude":[{"type":"cron","expr":"0 0 * * *"}]}`, "invalid job: trigger: invalid: it never fires"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := decodeJob(json.RawMessage(`{"task":"log","trigger":`+c.trigger+`}`), time.Now())
@@ -141,4 +144,9 @@ func TestTriggerOfADocumentIsRefusedInPlainWords(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nothing listens at the address: an impossible trigger is refused before anything is contacted.
+func TestImpossibleTriggerIsRefusedInOneLine(t *testing.T) {
+	environment{"CARILLON_REDIS": "redis://127.0.0.1:1"}.refused(t, 2, []string{"it never fires"}, "", "job", "add", "--task", "log", "--cron", "0 0 31 2 *")
 }
