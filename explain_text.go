@@ -2,6 +2,7 @@ package carillon
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +40,7 @@ func rowSentences(rows []Row) []string {
 func rowSentence(r Row) string {
 	cause := ""
 	if r.Cause != "" {
-		cause = ": " + r.Cause
+		cause = ": " + r.CauseText()
 	}
 	if r.Count > 1 {
 		cause += fmt.Sprintf(" (one of %d times from %s to %s)", r.Count, stamp(r.ScheduledTime), stamp(r.Until))
@@ -149,6 +150,9 @@ func undispatchedSentences(j jobFacts, t timeFacts) []string {
 
 // accountedFor judges a time that was dispatched or skipped and of which nothing is left.
 func accountedFor(j jobFacts, t timeFacts) (Verdict, []string) {
+	if asked := milliTime(j.entry.Asked); t.at.Before(asked) && !changedSince(j, t.at) {
+		return VerdictSkippedByChange, []string{"It did not run: the job was given the next_run_time " + stamp(asked) + ", and the trigger's times before that do not count."}
+	}
 	text := "What became of it is not known: the job has gone on to later times, and no row of its history is for this one."
 	if !j.oldest.IsZero() && j.oldest.After(t.at) {
 		text = "What became of it is not known: the oldest row of the history that is kept is of " + stamp(j.oldest) + "."
@@ -240,6 +244,12 @@ func pauseOver(j jobFacts, at time.Time, begin, end job.EventKind) (from, to job
 		}
 	}
 	return from, to, ok
+}
+
+// changedSince reports whether the job was changed after a time, as far as the events tell: its
+// next_run_time may have come with that.
+func changedSince(j jobFacts, at time.Time) bool {
+	return slices.ContainsFunc(j.events, func(e job.Event) bool { return e.Kind == job.JobModified && e.Time.After(at) })
 }
 
 // lastChange names the last change of the job's definition, which may have had other times before.

@@ -3,6 +3,10 @@ package job
 import (
 	"bytes"
 	"encoding/json"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -36,6 +40,19 @@ type Row struct {
 	Count         int // 1 for a run
 	Until         time.Time
 	Result        json.RawMessage // what the handler returned, if it is kept
+}
+
+var milliseconds = regexp.MustCompile(`\b\d+ ms\b`)
+
+// CauseText is Cause for people: lengths of time that it has in milliseconds read as "30m0s".
+func (r Row) CauseText() string {
+	return milliseconds.ReplaceAllStringFunc(r.Cause, func(text string) string {
+		n, err := strconv.ParseInt(strings.TrimSuffix(text, " ms"), 10, 64)
+		if err != nil || n > math.MaxInt64/int64(time.Millisecond) {
+			return text
+		}
+		return (time.Duration(n) * time.Millisecond).String()
+	})
 }
 
 // MarshalJSON prints the shape outside programs read; times are RFC 3339 UTC with milliseconds,

@@ -87,7 +87,7 @@ func writeHistory(w io.Writer, rows []job.Row) {
 			what = fmt.Sprintf("%d until %s", r.Count, moment(r.Until))
 		}
 		if detail == "" {
-			detail = r.Cause
+			detail = r.CauseText()
 		}
 		if r.Attempt > 1 {
 			detail = fmt.Sprintf("attempt %d %s", r.Attempt, detail)

@@ -15,3 +15,11 @@ func TestHistoryShowsWhatWentWrong(t *testing.T) {
 		t.Errorf("history is\n%s", b.String())
 	}
 }
+
+func TestHistoryReadsLengthsOfTime(t *testing.T) {
+	var b strings.Builder
+	writeHistory(&b, []job.Row{{Count: 3, Outcome: job.Missed, Cause: "late by 1800000 ms, grace is 300000 ms"}})
+	if !strings.Contains(b.String(), "late by 30m0s, grace is 5m0s") {
+		t.Errorf("history is\n%s", b.String())
+	}
+}

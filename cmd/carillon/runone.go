@@ -64,7 +64,7 @@ func writeRun(w io.Writer, r carillon.RunInfo) {
 	field("outcome", string(r.Row.Outcome))
 	at("finished", r.Row.Finished)
 	field("error", r.Row.Error)
-	field("cause", r.Row.Cause)
+	field("cause", r.Row.CauseText())
 	field("result", string(r.Row.Result))
 	if r.Dead {
 		field("retry it", "carillon run retry "+r.RunID)

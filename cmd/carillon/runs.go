@@ -119,7 +119,7 @@ func writeRuns(w io.Writer, what string, runs []carillon.RunInfo) {
 			rows[i] = []string{r.RunID, r.ScheduledTime.Format("01-02 15:04:05"), r.JobID}
 		}
 		if what == "dead" && r.Row != nil {
-			rows[i][2] += ": " + cmp.Or(r.Row.Error, r.Row.Cause)
+			rows[i][2] += ": " + cmp.Or(r.Row.Error, r.Row.CauseText())
 		}
 	}
 	limits := []int{36, 14, columns}
