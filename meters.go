@@ -27,6 +27,7 @@ type meters struct {
 	refused    prometheus.Counter
 	dropped    prometheus.Counter
 	parked     prometheus.Counter
+	followed   prometheus.Counter
 	repairs    prometheus.Counter
 }
 
@@ -73,11 +74,12 @@ func newMeters(node string) *meters {
 		refused:    counter("late_finishes_total", "Outcomes refused since the run was not this node's any more."),
 		dropped:    counter("dropped_outcomes_total", "Outcomes that could not be told before the lease ended."),
 		parked:     counter("parked_jobs_total", "Jobs taken out of the schedule because they cannot be used."),
+		followed:   counter("followed_jobs_total", "Jobs given another next time, or parked, since a calendar they refer to changed."),
 		repairs:    counter("slot_repairs_total", "Slot counters the audit had to mend; must stay 0."),
 	}
 	m.registry.MustRegister(
 		m.leader, m.term, m.members, m.watched, m.queue, m.paused, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
-		m.recovered, m.refused, m.dropped, m.parked, m.repairs,
+		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -120,5 +122,6 @@ func (m *meters) scheduled(o scheduler.Observation) {
 	m.recovered.WithLabelValues("process").Add(float64(o.Rescued))
 	m.recovered.WithLabelValues("unstarted").Add(float64(o.Reclaimed))
 	m.parked.Add(float64(o.Parked))
+	m.followed.Add(float64(o.Followed))
 	m.repairs.Add(float64(len(o.Repairs)))
 }

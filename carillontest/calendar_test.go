@@ -98,6 +98,45 @@ func TestCalendarThatLeavesNothingParks(t *testing.T) {
 	})
 }
 
+// A run that is due goes out; that the calendars leave no time after it removes nobody whose trigger
+// goes on.
+func TestCalendarThatLeavesNothingAfterADueRunParks(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*carillon.Job)
+		left   int
+	}{
+		{"the trigger goes on", func(*carillon.Job) {}, 1},
+		{"max_runs is reached", func(j *carillon.Job) { j.MaxRuns = 1 }, 0},
+		{"the trigger has ended by itself", func(j *carillon.Job) {
+			j.Trigger = []byte(strings.Replace(string(j.Trigger), `"every"`, `"end_date":"`+at(15).Format(time.RFC3339)+`","every"`, 1))
+		}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run(t, func(t *testing.T, kit *carillontest.Kit) {
+				kit.SetCalendar("closed", map[string]any{"exclude": []any{map[string]string{"type": "interval", "every": "10m", "start_date": at(20).Format(time.RFC3339)}}})
+				kit.AddJob(every(except(kit, "closed"), c.change))
+				kit.AdvanceTo(at(12))
+				equal(t, "runs", ranAt(kit), []int{10})
+				parked, err := kit.Client().JobsIn(context.Background(), carillon.JobIsParked)
+				if err != nil || len(parked) != c.left {
+					t.Fatalf("parked: %v, error %v; want %d", parked, err, c.left)
+				}
+				if c.left == 0 {
+					_, err := kit.Client().GetJob(context.Background(), "j")
+					if !errors.Is(err, carillon.ErrJobNotFound) {
+						t.Errorf("a job that has ended by itself: %v", err)
+					}
+					return
+				}
+				kit.SetCalendar("closed", out(20))
+				kit.ResumeJob("j")
+				equal(t, "next when the calendar is mended", kit.NextRun("j"), at(30))
+			})
+		})
+	}
+}
+
 func TestNextRunTimeThatWasAskedForStands(t *testing.T) {
 	run(t, func(t *testing.T, kit *carillontest.Kit) {
 		kit.SetCalendar("closed", out())

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/carillon-project/carillon/store"
+	"github.com/carillon-project/carillon/trigger"
 )
 
 // errNoTimeLeft parks a job: that its calendars end it may be a mistake, which removing it would
@@ -31,6 +32,25 @@ func (c *compiled) follow(h store.Header, runTime, now int64) (instant, error) {
 	return next, w.err
 }
 
+// endedByCalendars returns the next time of a job that a decision ends although its trigger, without
+// what the calendars leave out, goes on; zero when the job has ended by itself. It is due at once: the
+// next look gives the job the time that changed calendars leave it, or parks it.
+func (c *compiled) endedByCalendars(h store.Header, d decision, now int64) (instant, error) {
+	if c.calendars == 0 || d.next.nominal != 0 || left(c.maxRuns, h.Runs+int64(len(d.runs))) == 0 {
+		return d.next, nil
+	}
+	t, err := trigger.ParseWith(c.document, func(string) ([]byte, error) { return []byte(`{"exclude":[]}`), nil })
+	if err != nil {
+		return instant{}, err
+	}
+	w := &walk{rules: rules{trigger: t, uid: c.uid}}
+	next := w.next(max(d.last, now))
+	if next == 0 {
+		return instant{}, w.err
+	}
+	return instant{next, now}, w.err
+}
+
 // reviewPage is about how many jobs are given their times by changed calendars between two looks at
 // what is due.
 const reviewPage = 250
@@ -46,7 +66,7 @@ func (p *partition) seeCalendars(ctx context.Context, due store.Due) error {
 	if due.CalendarsVersion == p.calendars.Version {
 		return nil
 	}
-	call, done := p.limited(ctx)
+	call, done := p.call(ctx)
 	defer done()
 	c, err := p.cfg.Store.Calendars(call, p.index)
 	if err != nil {
@@ -71,7 +91,7 @@ func (p *partition) followCalendars(ctx context.Context, due store.Due) (more bo
 	if p.review.version != version {
 		p.review = review{version: version}
 	}
-	call, done := p.limited(ctx)
+	call, done := p.call(ctx)
 	defer done()
 	entries, cursor, err := p.cfg.Store.Referring(call, p.index, p.review.cursor, reviewPage)
 	if err != nil {
@@ -81,9 +101,10 @@ func (p *partition) followCalendars(ctx context.Context, due store.Due) (more bo
 	if err != nil {
 		return false, err
 	}
-	write, done := p.limited(ctx)
+	write, done := p.call(ctx)
 	defer done()
-	whole, err := p.cfg.Store.FollowCalendars(write, p.index, p.office, version, cursor == 0, moves)
+	stayed := parked == 0 // nobody knows of a job that was to be parked whether it was changed just then
+	whole, err := p.cfg.Store.FollowCalendars(write, p.index, p.office, version, cursor == 0 && stayed, moves)
 	if errors.Is(err, store.ErrCalendarsChanged) {
 		return true, nil
 	}
@@ -94,7 +115,7 @@ func (p *partition) followCalendars(ctx context.Context, due store.Due) (more bo
 		p.log.Info("jobs follow their calendars", "count", n, "version", version)
 		p.cfg.Observe(Observation{Partition: p.index, Followed: n})
 	}
-	if whole { // otherwise the page is read again
+	if whole && stayed { // otherwise the page is read again
 		p.review.cursor = cursor
 	}
 	return true, nil
@@ -103,6 +124,7 @@ func (p *partition) followCalendars(ctx context.Context, due store.Due) (more bo
 // followAll says which of the jobs get another next time, and parks those that get none.
 func (p *partition) followAll(ctx context.Context, entries []store.Entry, now int64) (moves []store.Follow, parked int, err error) {
 	for _, e := range entries {
+		p.pulse.beat()
 		if e.State != store.Active || e.RunTime == 0 {
 			continue
 		}

@@ -19,7 +19,8 @@ type compiled struct {
 	message  store.Message // without runs
 	// calendars is the version of the calendars that the trigger was compiled with; 0 = it refers to none.
 	calendars int64
-	asked     int64 // the nominal time that next_run_time asked for, Unix ms; 0 = none
+	document  []byte // of the trigger if it refers to calendars
+	asked     int64  // the nominal time that next_run_time asked for, Unix ms; 0 = none
 }
 
 // compile reads a stored job. A trigger that fails or panics gives an error.
@@ -29,7 +30,7 @@ func compile(e store.Entry, calendars store.Calendars, triggers *cache[trigger.T
 	if err != nil {
 		return nil, err
 	}
-	return &compiled{
+	c := &compiled{
 		rules: rules{
 			trigger: t, uid: e.UID, coalesce: j.Coalesce, grace: time.Duration(j.MisfireGraceTime), maxRuns: int64(j.MaxRuns),
 		},
@@ -39,7 +40,11 @@ func compile(e store.Entry, calendars store.Calendars, triggers *cache[trigger.T
 			Executor: j.Executor, Slot: j.SlotKey(), Task: j.Task, OnLost: j.OnLost, Retry: j.Retry,
 			Timeout: time.Duration(j.Timeout), Args: j.Args,
 		},
-	}, nil
+	}
+	if version != 0 {
+		c.document = j.Trigger
+	}
+	return c, nil
 }
 
 // parseTrigger parses a document once for all jobs that have the same. version is that of the
@@ -88,8 +93,12 @@ func decideSafely(c *compiled, h store.Header, runTime, now int64, sofar tally, 
 			return decision{last: h.Last, next: next}, tally{}, true, err
 		}
 	}
-	return decide(c.rules, h, runTime, now, sofar, b)
+	d, rest, done, err = decide(c.rules, h, runTime, now, sofar, b)
+	if done && err == nil {
+		d.next, err = c.endedByCalendars(h, d, now)
+	}
+	return d, rest, done, err
 }
 
 // size is about how many bytes a compiled job keeps in memory.
-func (c *compiled) size() int { return len(c.message.Args) + len(c.id) + len(c.uid) }
+func (c *compiled) size() int { return len(c.message.Args) + len(c.document) + len(c.id) + len(c.uid) }

@@ -15,11 +15,12 @@ end
 local scores = redis.call('ZMSCORE', KEYS[5], unpack(ids))
 local values = redis.call('HMGET', KEYS[2], unpack(ids))
 local reply, set, times, gone = {stamp}, {}, {}, {}
-local version = redis.call('HGET', KEYS[6], 'version') or '0'
+local version -- read for the first job that refers to calendars; the others pay nothing
 for i, at in ipairs(jobs) do
-  local old, value, score, tag = ARGV[at + 1], values[i], tonumber(scores[i] or ''), 'OK'
+  local old, value, score, tag, by = ARGV[at + 1], values[i], tonumber(scores[i] or ''), 'OK', ARGV[at + 7]
+  if by ~= '' then version = version or redis.call('HGET', KEYS[6], 'version') or '0' end
   if not value or not score or string.sub(value, 1, #old) ~= old
-    or (ARGV[at + 7] ~= '' and ARGV[at + 7] ~= version) then
+    or (by ~= '' and by ~= version) then
     tag = 'STALE'
   elseif score > now or tonumber(ARGV[at + 4]) > now then
     tag = 'NOT_DUE'
@@ -31,6 +32,7 @@ for i, at in ipairs(jobs) do
     if events ~= '' then log[#log + 1] = events end
     if new == '' then
       gone[#gone + 1] = ids[i]
+      if by ~= '' then refer(KEYS[6], KEYS[7], ids[i], '') end
     else
       set[#set + 1], set[#set + 2] = ids[i], new .. string.sub(value, #old + 1)
       times[#times + 1], times[#times + 2] = ARGV[at + 3], ids[i]
@@ -46,8 +48,6 @@ end
 if #gone > 0 then
   redis.call('HDEL', KEYS[2], unpack(gone))
   redis.call('ZREM', KEYS[5], unpack(gone))
-  local referring = redis.call('EXISTS', KEYS[7]) == 1
-  for i = 1, referring and #gone or 0 do refer(KEYS[6], KEYS[7], gone[i], '') end
 end
 if #log > 0 then redis.call('HINCRBY', KEYS[3], 'seq', 1) end
 publish()

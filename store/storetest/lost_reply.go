@@ -103,6 +103,21 @@ var lostReplies = []lostReply{
 		r.setCalendar("c", "2030-01-01")
 		return func() error { return r.s.RemoveCalendar(r.ctx, "op", "c") }
 	}, func(r *rig) { equal(r, "calendars", len(r.calendars(0).Documents), 0) }},
+	{"follow calendars", func(r *rig) func() error {
+		r.setCalendar("c", "2030-01-01")
+		a := r.addBy("j", "c")
+		r.setCalendar("c", "2030-01-02")
+		version := r.calendars(0).Version
+		return func() error {
+			whole, err := r.s.FollowCalendars(r.ctx, 0, r.office, version, true, []store.Follow{later(a)})
+			equal(r, "whole: nobody knows that it was this call", whole, false)
+			return err
+		}
+	}, func(r *rig) {
+		equal(r, "events", r.kinds("j"), []job.EventKind{job.JobAdded, job.JobModified})
+		d := r.due()
+		equal(r, "version that is followed", d.CalendarsApplied, d.CalendarsVersion)
+	}},
 	{"take office", func(r *rig) func() error {
 		return func() error { return r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "e", Term: 8}) }
 	}, func(r *rig) { equal(r, "elections", len(r.events()), 2) }},
