@@ -1,0 +1,194 @@
+package model
+
+// answer is what a script returns, as far as its caller cares.
+type answer uint8
+
+const (
+	refused answer = iota // nothing for the caller: STALE, GONE, FULL, REFUSED, …
+	done                  // OK, DONE, a repeat of an op
+	started               // STARTED: the run is the caller's
+	fenced                // FENCED: the term is not the one in office
+	changed               // CHANGED: read again
+)
+
+// carryOut is Redis doing one call: atomic, in the order of arrival.
+func (p Protocol) carryOut(s *State, c Call) answer {
+	switch c.Script {
+	case TakeOffice:
+		return p.takeOffice(s, c)
+	case Dispatch, Recover, Reclaim, Promote:
+		if c.Term != s.Fence && (c.Script != Dispatch || p.Variant != NoFence) {
+			return fenced // fence.lua
+		}
+		s.accept(c.Term)
+		return p.forLeader(s, c)
+	case Start:
+		return p.start(s, c)
+	case Next:
+		return p.next(s, c)
+	case Finish:
+		return p.finish(s, c)
+	case Update, Remove, Add:
+		return p.edit(s, c)
+	}
+	return refused
+}
+
+func (p Protocol) forLeader(s *State, c Call) answer {
+	switch c.Script {
+	case Dispatch:
+		return p.dispatch(s, c)
+	case Recover:
+		return p.recover(s, c)
+	case Reclaim:
+		return p.reclaim(s, c)
+	}
+	return p.promote(s, c)
+}
+
+// accept notes that Redis acted for a term.
+func (s *State) accept(term uint8) {
+	if term < s.Highest {
+		s.Breach = termFell
+	}
+	s.Highest = max(s.Highest, term)
+}
+
+// takeOffice is take_office.lua.
+func (p Protocol) takeOffice(s *State, c Call) answer {
+	if s.Fence > c.Term && p.Variant != NoTermOrder {
+		return fenced
+	}
+	s.Fence = c.Term
+	s.accept(c.Term)
+	if s.First>>c.Term&1 == 0 {
+		s.Breach = neverFirst
+	}
+	return done
+}
+
+// dispatch is dispatch.lua for one job, with the decision of scheduler/decide.go for coalesce
+// "latest": of the times that were due when they were read the last one runs, the others are rows.
+func (p Protocol) dispatch(s *State, c Call) answer {
+	at, there := c.Job, s.Jobs[c.Job].Stage == Stored
+	j := &s.Jobs[at]
+	same := there && j.Version == c.Version && j.Next == c.From
+	switch p.Variant {
+	case NoVersion:
+		if at, there = p.storedAs(s, c.Job); there {
+			j = &s.Jobs[at]
+			same = j.Next == c.From
+		}
+	case NoCompare:
+		same = there
+	}
+	if !there || !same || c.Upto > s.Clock {
+		return refused // STALE, NOT_DUE
+	}
+	if at != c.Job || j.Version != c.Version {
+		s.Breach = strangeDefinition
+	}
+	for time := c.From; time+1 < c.Upto; time++ {
+		s.Fates[runOf(c.Job, time)].Skipped = true
+	}
+	run := runOf(c.Job, c.Upto-1)
+	s.Fates[run].Dispatches++
+	s.put(Entry{Run: run, Message: Message{Attempt: 1}})
+	j.Next = c.Upto
+	if int(j.Next) == p.Times {
+		j.Stage = Finished
+	}
+	return done
+}
+
+// recover is recover.lua for one run, with store.afterLoss: the run is sent as the next attempt, or
+// closed when it was lost too often.
+func (p Protocol) recover(s *State, c Call) answer {
+	h := s.Running[c.Run]
+	if h.Owner == 0 || (h.Owner != c.Owner && p.Variant != RecoverAnyOwner) {
+		return refused // CHANGED
+	}
+	if !c.Flag && !h.Ended {
+		return refused // ALIVE
+	}
+	s.Running[c.Run] = Hold{}
+	s.giveBack(p.slotOf(p.jobOf(c.Run)))
+	if c.Message.Lost >= p.MaxLost {
+		s.Fates[c.Run].Ends++ // CLOSED, as lost
+	} else {
+		s.put(Entry{Run: c.Run, Message: c.Message}) // RERUN
+	}
+	return done
+}
+
+// reclaim is reclaim.lua. What it moves gets a new entry id, by which a start under way misses it.
+func (p Protocol) reclaim(s *State, c Call) answer {
+	for i, e := range s.Stream {
+		if e.ID != 0 && e.Holder == c.Consumer {
+			s.Stream[i] = Entry{}
+			s.put(Entry{Run: e.Run, Message: e.Message})
+		}
+	}
+	return done
+}
+
+// promote is promote.lua for one run.
+func (p Protocol) promote(s *State, c Call) answer {
+	m := s.Delayed[c.Run]
+	if m.Attempt == 0 {
+		return refused // GONE
+	}
+	s.Delayed[c.Run] = Message{}
+	if s.removed(p.jobOf(c.Run)) {
+		s.Fates[c.Run].Ends++ // REMOVED, as cancelled
+		return done
+	}
+	s.put(Entry{Run: c.Run, Message: m})
+	return done
+}
+
+// edit is update.lua, remove.lua and add.lua: the mutations of a client, each with an op id.
+func (p Protocol) edit(s *State, c Call) answer {
+	op := uint8(1) << c.Op
+	if s.Ops&op != 0 && p.Variant != NoOps {
+		return done // a repeat gets the answer of the first
+	}
+	at, there := p.storedAs(s, c.Job)
+	switch c.Script {
+	case Update:
+		if !there || at != c.Job {
+			return done // MISSING
+		}
+		j := &s.Jobs[at]
+		if j.Version != c.Version || j.Next != c.From {
+			return changed
+		}
+		j.Version++
+	case Remove:
+		if there {
+			p.remove(s, at, c.Op)
+		}
+	case Add:
+		if !there {
+			s.Jobs[c.Job] = Job{Stage: Stored, Version: 1} // from its first time on: a date in the past is due at once
+		}
+	}
+	s.Ops |= op
+	return done
+}
+
+// remove is remove.lua: it takes whichever incarnation is there, and cancels what stands in line.
+func (p Protocol) remove(s *State, job, op uint8) {
+	if s.Ops>>(op+1) != 0 {
+		s.Breach = laterEditUndone
+	}
+	s.Jobs[job].Stage = Removed
+	for time := range uint8(maxTimes) {
+		if run := runOf(job, time); s.Waiting[run].Attempt != 0 {
+			s.Waiting[run] = Message{}
+			s.Fates[run].Ends++
+		}
+	}
+}
+
+func (s *State) removed(job uint8) bool { return s.Jobs[job].Stage == Removed }
