@@ -10,7 +10,7 @@ FUZZTIME ?= 20s
 # How long `make chaos` strikes, and from which seed; none draws one.
 MINUTES ?= 60
 SEED ?=
-# Arguments for `make dev`, as in `make dev ARGS="--nodes 5"`.
+# Arguments for `make dev` and `make bench`, as in `make dev ARGS="--nodes 5"`.
 ARGS ?=
 
 # The race detector needs cgo; everything that is shipped is built without.
@@ -60,8 +60,9 @@ bin/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && CGO_ENABLED=0 $(GO) build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 .PHONY: tools-test
-tools-test: ## check Dockerfile, docker-compose.yml and deploy/ against their schemas
+tools-test: ## check Dockerfile, docker-compose.yml and deploy/ against their schemas, and test bench/
 	cd tools && $(GO) test -count=1 ./... # uncached: what is read lies outside of the module
+	cd bench && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: pictures
 pictures: ## draw docs/pictures anew from what the scheduler does, and the words beneath them
@@ -72,9 +73,9 @@ fuzz: ## run every fuzz function for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: redis ## the benchmarks against peers
-	@if [ ! -f bench/go.mod ]; then echo "bench: this checkout has no benchmarks"; exit 1; fi
-	cd bench && $(GO) test -run '^$$' -bench . ./...
+bench: redis ## measure beside peers, about ten minutes, and write docs/benchmarks.md; ARGS="-quick -only burst"
+	cd bench && CGO_ENABLED=0 $(GO) build -o ../bin/bench .
+	bin/bench -docs docs $(ARGS)
 
 .PHONY: dev
 dev: build ## a cluster of three nodes in one process, with etcd and Redis
