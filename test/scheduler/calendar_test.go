@@ -182,15 +182,17 @@ func (s *stand) eventsOf(kind job.EventKind) []string {
 	}
 }
 
-// tapped is a logger that tells of every error before it writes it.
+// tapped is a logger that tells of every job to be parked before it is.
 type tapped struct {
 	hclog.Logger
-	tell func(message string)
+	tell func(id string)
 }
 
 func (l tapped) With(args ...any) hclog.Logger { return tapped{l.Logger.With(args...), l.tell} }
 func (l tapped) Error(message string, args ...any) {
-	l.tell(message)
+	if message == "job parked" {
+		l.tell(fmt.Sprint(args[1]))
+	}
 	l.Logger.Error(message, args...)
 }
 
@@ -199,27 +201,32 @@ func (l tapped) Error(message string, args ...any) {
 func TestEditWhileACalendarParks(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, 1)
+	const jobs = 600 // more than a page
 	first := s.now() + hour
 	s.shut("closed")
-	old := s.add("a", first, hour, s.by("closed"))
-	old.CalendarsVersion = 0
-	edit := sync.OnceFunc(func() {
+	referring, all := s.by("closed"), map[string]store.Entry{}
+	for i := range jobs {
+		e := s.add(fmt.Sprint("job", i), first, hour, referring)
+		all[e.Job.ID] = e
+	}
+	edited := make(chan string, 1)
+	var once sync.Once
+	edit := func(id string) {
+		old := all[id]
+		old.CalendarsVersion = 0
 		changed := old
 		changed.Job.Args = []byte(`"edited"`)
 		if err := s.Update(context.Background(), uuid.NewString(), old, changed, job.JobModified, ""); err != nil {
 			t.Error(err)
 		}
-	})
+		edited <- id
+	}
 	s.led(1, func(c *scheduler.Config) {
-		c.Logger = tapped{hclog.NewNullLogger(), func(message string) {
-			if message == "job parked" {
-				edit()
-			}
-		}}
+		c.Logger = tapped{hclog.NewNullLogger(), func(id string) { once.Do(func() { edit(id) }) }}
 	})
 	s.keep("closed", map[string]string{"type": "interval", "every": "1h", "start_date": time.UnixMilli(first).UTC().Format(time.RFC3339Nano)})
 	s.eventually("all jobs follow", s.followed)
-	got, err := s.Get(t.Context(), "a")
+	got, err := s.Get(t.Context(), <-edited)
 	if err != nil || got.State != store.Parked || string(got.Job.Args) != `"edited"` {
 		t.Errorf("the edited job is %q with args %s (%v), want it parked", got.State, got.Job.Args, err)
 	}
