@@ -17,6 +17,7 @@ const (
 	JobWithoutTime      Fault = "job_without_time"      // it is active and never due
 	StoppedJobWithTime  Fault = "stopped_job_with_time" // it is paused or parked and due all the same
 	TimeWithoutJob      Fault = "time_without_job"
+	JobCalendars        Fault = "job_calendars"  // calendar_jobs has others than those its trigger refers to
 	UnreadableRun       Fault = "unreadable_run" // nobody can recover it
 	RunWithoutLease     Fault = "run_without_lease"
 	LeaseWithoutRun     Fault = "lease_without_run"
@@ -90,6 +91,7 @@ func (c *checker) inspections() []inspection {
 	return []inspection{
 		{c.walkJobs, c.probeJobs},
 		{c.walkScores(c.keys.runTimes()), c.probeTimes},
+		{c.walkFields(c.keys.calendarJobs()), c.probeReferences},
 		{c.walkFields(c.keys.running()), c.probeRunning},
 		{c.walkScores(c.keys.leases()), c.probeLeases},
 		{c.walkSlots, c.probeSlots},

@@ -24,24 +24,58 @@ func (c *checker) together(ctx context.Context, queue func(redis.Pipeliner)) err
 }
 
 func (c *checker) probeJobs(ctx context.Context, ids []string) ([]Finding, error) {
-	var values *redis.SliceCmd
+	var values, names *redis.SliceCmd
 	var scores []*redis.FloatCmd
 	err := c.together(ctx, func(p redis.Pipeliner) {
-		values = p.HMGet(ctx, c.keys.jobs(), ids...)
+		values, names = p.HMGet(ctx, c.keys.jobs(), ids...), p.HMGet(ctx, c.keys.calendarJobs(), ids...)
 		for _, id := range ids {
 			scores = append(scores, p.ZScore(ctx, c.keys.runTimes(), id))
 		}
 	})
-	if err = errors.Join(err, values.Err()); err != nil {
+	if err = errors.Join(err, values.Err(), names.Err()); err != nil {
 		return nil, err
 	}
 	var found []Finding
 	for i, v := range values.Val() {
 		if v != nil {
 			found = append(found, c.judgeJob(ids[i], text(v), scores[i].Err() == nil)...)
+			found = append(found, c.judgeReferences(ids[i], text(v), text(names.Val()[i]))...)
 		}
 	}
 	return found, nil
+}
+
+// judgeReferences compares what calendar_jobs has of a job with its trigger.
+func (c *checker) judgeReferences(id, value, names string) []Finding {
+	e, err := decodeEntry(id, value)
+	if err != nil {
+		return nil // told of as a job
+	}
+	if refers := calendarsOf(e.Job.Trigger); names != refers {
+		return []Finding{c.finding(JobCalendars, c.keys.calendarJobs(), id,
+			fmt.Sprintf("the job refers to the calendars %q, counted are %q: it may keep its times when they change", refers, names),
+			"remove the job and add it again")}
+	}
+	return nil
+}
+
+// probeReferences tells of references of jobs that are not there.
+func (c *checker) probeReferences(ctx context.Context, ids []string) ([]Finding, error) {
+	var jobs, names []*redis.BoolCmd
+	err := c.together(ctx, func(p redis.Pipeliner) {
+		for _, id := range ids {
+			jobs = append(jobs, p.HExists(ctx, c.keys.jobs(), id))
+			names = append(names, p.HExists(ctx, c.keys.calendarJobs(), id))
+		}
+	})
+	var found []Finding
+	for i, id := range ids {
+		if err == nil && names[i].Val() && jobs[i].Err() == nil && !jobs[i].Val() {
+			found = append(found, c.finding(JobCalendars, c.keys.calendarJobs(), id, "a job that is not there is counted: its calendars cannot be removed",
+				"add a job with this id and remove it"))
+		}
+	}
+	return found, err
 }
 
 func (c *checker) judgeJob(id, value string, timed bool) []Finding {

@@ -31,6 +31,8 @@ func (r *rig) findings() []store.Finding {
 func (r *rig) furnish() (running store.Start) {
 	r.Helper()
 	r.must(r.s.Register(r.ctx, []string{executor}, []string{"t"}))
+	r.setCalendar("holidays", "2030-01-01")
+	r.addBy("refers", "holidays")
 	e := r.add("j", func(j *job.Job) { j.Overlap = job.OverlapQueue })
 	now := r.now()
 	r.send(message(e, now, "runs"), message(e, now, "in-line"))
@@ -84,6 +86,13 @@ var plantedFaults = []planted{
 		r.must(r.s.Add(r.ctx, unique("op"), e))
 		r.raw.do("ZADD", r.key("run_times"), r.now(), "still")
 	}, nil},
+	{store.JobCalendars, "by", func(r *rig) {
+		r.setCalendar("c", "2030-01-01")
+		r.addBy("by", "c")
+		r.raw.do("HDEL", r.key("calendar_jobs"), "by")
+	}, func(r *rig) { r.removed("by"); r.addBy("by", "c") }},
+	{store.JobCalendars, "nobody", func(r *rig) { r.raw.do("HSET", r.key("calendar_jobs"), "nobody", "c") },
+		func(r *rig) { r.add("nobody"); r.removed("nobody") }},
 	{store.TimeWithoutJob, "nobody", func(r *rig) { r.raw.do("ZADD", r.key("run_times"), r.now(), "nobody") }, nil},
 	{store.UnreadableRun, "odd", func(r *rig) {
 		r.raw.do("HSET", r.key("running"), "odd", "nonsense")
@@ -130,6 +139,13 @@ var plantedFaults = []planted{
 	{store.EndlessKey, "history:gone", func(r *rig) { r.raw.do("PERSIST", r.key("history:gone")) }, nil},
 	{store.EndlessKey, "op:x", func(r *rig) { r.raw.do("SET", r.key("op:x"), "y") }, nil},
 	{store.UnknownKey, "streams", func(r *rig) { r.raw.do("SET", r.key("streams"), "y") }, nil},
+}
+
+// removed removes a job.
+func (r *rig) removed(id string) {
+	r.Helper()
+	_, err := r.s.Remove(r.ctx, unique("op"), id)
+	r.must(err)
 }
 
 func ignore(_ int, err error) error { return err }
