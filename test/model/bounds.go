@@ -97,11 +97,10 @@ func (p Protocol) Steps(s State, take func(Step, State)) {
 	p.client(s, take)
 }
 
-// jobOf is the incarnation that a run belongs to, and timeOf the index of its due time: together
-// they are its id, which is made of nothing else (DESIGN §3 rule 3).
-func (p Protocol) jobOf(run uint8) uint8  { return run / maxTimes }
-func (p Protocol) timeOf(run uint8) uint8 { return run % maxTimes }
-func runOf(job, time uint8) uint8         { return job*maxTimes + time }
+// runOf is the run of a job at a due time, and jobOf its job. A run is made of nothing else, so a
+// dispatch that is resent is the same run.
+func runOf(job, time uint8) uint8        { return job*maxTimes + time }
+func (p Protocol) jobOf(run uint8) uint8 { return run / maxTimes }
 
 // slotOf is the slot of a job: its own, or job 0's when they share one or are one id.
 func (p Protocol) slotOf(job uint8) uint8 {

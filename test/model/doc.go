@@ -33,9 +33,10 @@
 //     postpone are not there.
 //   - max_instances is 1. Nudges are not there: an executor looks at a line whenever it is idle, for
 //     Store.Sweep repeats what was lost.
-//   - One partition; Redis and etcd lose nothing. The test of the store that stands for them is in
-//     store/storetest, and that of the outages in test/e2e.
-//   - Housekeeping: audit, prune, clamp.
+//   - One partition; Redis and etcd lose nothing. What happens when they do is tested in
+//     store/storetest and test/e2e.
+//   - Calendars: dispatch and the edits compare their version beside that of the job.
+//   - Housekeeping: audit, prune, clamp, expire, set_aside, park.
 //
 // A finding here is a fault of the design. That the scripts do what their functions here say is for
 // the conformance suite of the store to show.

@@ -96,8 +96,8 @@ type explorer[S comparable] struct {
 
 // Explore visits every reachable state breadth-first and returns at the first that breaks an
 // invariant, with a shortest trace. If there is none it looks for a state from which no way without
-// faults leads to a good state. It holds about 100 bytes per state. ErrTooLarge when there are more
-// than limit states.
+// faults leads to a good state. It takes some 350 bytes of memory per state. ErrTooLarge when
+// there are more than limit states.
 func Explore[S comparable](m Machine[S], limit int) (Result, error) {
 	e := &explorer[S]{
 		machine: m, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, seen: map[mark]int32{},

@@ -18,6 +18,7 @@ var (
 	backlog  = with(model.Bounds{Jobs: 1, Times: 3, MaxLost: 2}, model.Faults{Crashes: 1, Resends: 1})
 	modified = editing(with(twoTimes, model.Faults{Crashes: 1, Resends: 1}), model.Modify)
 	replaced = editing(with(twoTimes, model.Faults{Crashes: 1, Resends: 1}), model.RemoveJob, model.AddAgain)
+	removed  = editing(with(model.Bounds{Jobs: 1, Times: 1, MaxLost: 2}, model.Faults{Resends: 1, Expiries: 1, Failures: 1}), model.Modify, model.RemoveJob)
 	twoJobs  = with(model.Bounds{Jobs: 2, Times: 2, MaxLost: 2}, model.Faults{Crashes: 1})
 	queued   = with(model.Bounds{Jobs: 2, Times: 2, Shared: true, Queue: true, MaxLost: 2}, model.Faults{Expiries: 1})
 	retried  = with(model.Bounds{Jobs: 2, Times: 1, Shared: true, MaxLost: 2}, model.Faults{Crashes: 1, Expiries: 1, Failures: 1})
@@ -60,6 +61,7 @@ func TestProtocolIsClean(t *testing.T) {
 		{"three due times, a crash, a call sent twice", backlog, 300_000},
 		{"the job is modified, a crash, a call sent twice", modified, 240_000},
 		{"the job is removed and added again, a crash, a call sent twice", replaced, 800_000},
+		{"one run that fails, the job is modified and removed, a call sent twice, a lease that ends", removed, 60_000},
 		{"two jobs, a crash", twoJobs, 160_000},
 		{"two jobs in line for one slot, a lease that ends", queued, 220_000},
 		{"two jobs with one slot, a crash, a lease that ends, a run that fails", retried, 300_000},
