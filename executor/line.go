@@ -42,6 +42,7 @@ type line struct {
 
 	// of the reader alone
 	readable bool                 // it has read once
+	shared   int                  // messages per entry, of late
 	left     map[string]time.Time // ids of pending entries of a newer format, and when they go back
 	reported map[string]bool      // bodies that were logged as such
 }
@@ -117,19 +118,22 @@ func (l *line) round(ctx, work context.Context, free int, pending bool) (more bo
 		return true, err
 	}
 	if !pending {
-		entries, err := l.queue.Fetch(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, free, l.cfg.Block)
+		entries, err := l.queue.Fetch(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, l.entries(free), l.cfg.Block)
 		if err != nil {
 			return true, err
 		}
 		return l.start(ctx, work, entries)
 	}
-	fresh, more, err := l.pending(ctx, free)
+	fresh, more, err := l.pending(ctx, l.entries(free))
 	if err != nil || len(fresh) == 0 {
 		return more, err
 	}
 	_, err = l.start(ctx, work, fresh)
 	return true, err
 }
+
+// entries is how many entries to ask for when there is room for so many messages.
+func (l *line) entries(free int) int { return max(1, free/max(1, l.shared)) }
 
 // pending reads up to count entries of the own pending list, besides those that are left.
 func (l *line) pending(ctx context.Context, count int) (fresh []store.Fetched, more bool, err error) {

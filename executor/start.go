@@ -151,6 +151,9 @@ func (l *line) start(ctx, work context.Context, entries []store.Fetched) (more b
 			return true, err
 		}
 	}
+	if n := len(s.start); n > 0 {
+		l.shared = s.count / n
+	}
 	for _, o := range s.missing {
 		if err := l.postpone(ctx, o); err != nil {
 			return true, err

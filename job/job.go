@@ -94,6 +94,29 @@ func (j Job) WithDefaults(defaults Options) Job {
 	return j
 }
 
+// WithoutDefaults returns the job with every field unsaid that has its built-in default, which WithDefaults
+// with no defaults of its own fills again.
+func (j Job) WithoutDefaults() Job {
+	built := BuiltIn()
+	unsay(&j.Coalesce, built.Coalesce)
+	unsay(&j.MisfireGraceTime, built.MisfireGraceTime)
+	unsay(&j.MaxInstances, built.MaxInstances)
+	unsay(&j.Overlap, built.Overlap)
+	unsay(&j.OnLost, built.OnLost)
+	unsay(&j.Retry, built.Retry)
+	unsay(&j.Executor, DefaultName)
+	unsay(&j.Store, DefaultName)
+	unsay(&j.Name, j.Task)
+	return j
+}
+
+func unsay[V comparable](field *V, usual V) {
+	if *field == usual {
+		var none V
+		*field = none
+	}
+}
+
 // SlotKey is what max_instances counts: the key if there is one, else the id.
 func (j Job) SlotKey() string {
 	if j.Key != "" {

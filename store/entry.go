@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -75,12 +76,13 @@ func DecodeHeader(line string) (Header, error) {
 	return h, nil
 }
 
-// Record is the rest of a stored job. Job is complete: every default is filled in and its trigger
+// Record is the rest of a stored job; what has its built-in default is not written, hence these defaults
+// can only change with the format. Job is complete: every default is filled in and its trigger
 // is resolved (zone and anchor made explicit). Given is the trigger as the user wrote it, so that
 // adding the same document again can be told from changing it.
 type Record struct {
 	Job     job.Job         `json:"job"`
-	Given   json.RawMessage `json:"given"`
+	Given   json.RawMessage `json:"given,omitempty"`
 	Created int64           `json:"created"` // Unix ms, Redis time
 	// Asked is the next_run_time that somebody asked for, Unix ms; 0 = none. It stands whatever the
 	// trigger and its calendars say.
@@ -109,6 +111,10 @@ func (e Entry) Document() job.Job {
 
 func (e Entry) encode() (string, error) {
 	e.Job.NextRunTime = job.NextRun{}
+	e.Job = e.Job.WithoutDefaults()
+	if bytes.Equal(e.Given, e.Job.Trigger) {
+		e.Given = nil
+	}
 	var b strings.Builder
 	b.WriteString(e.Header.Encode())
 	enc := json.NewEncoder(&b)
@@ -129,6 +135,10 @@ func decodeEntry(id, value string) (Entry, error) {
 	e := Entry{Header: h}
 	if err := json.Unmarshal([]byte(rec), &e.Record); err != nil {
 		return Entry{Header: h}, fmt.Errorf("store: job %q: %w: %w", id, ErrUnreadable, err)
+	}
+	e.Job = e.Job.WithDefaults(job.Options{})
+	if e.Given == nil {
+		e.Given = e.Job.Trigger
 	}
 	if e.Job.ID != id {
 		return Entry{Header: h}, fmt.Errorf("store: job %q: %w: the record names %q", id, ErrUnreadable, e.Job.ID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -69,9 +70,9 @@ func bodies(entry redis.XMessage) []string {
 			return []string{text(v)}
 		}
 	}
-	var all []string
+	all := make([]string, 0, len(entry.Values))
 	for i := range len(entry.Values) {
-		v, ok := entry.Values[fmt.Sprintf("m%d", i+1)]
+		v, ok := entry.Values["m"+strconv.Itoa(i+1)]
 		if !ok {
 			break
 		}

@@ -125,8 +125,8 @@ func (p *pipeline) drain() {
 		}
 		p.dispatch(ctx, due)
 	}
-	for i := 0; i < benchJobs; i += benchBatch {
-		p.consume(ctx)
+	for ran := 0; ran < benchJobs; {
+		ran += p.consume(ctx)
 	}
 }
 
@@ -156,11 +156,11 @@ func (p *pipeline) dispatch(ctx context.Context, due store.Due) {
 	}
 }
 
-func (p *pipeline) consume(ctx context.Context) {
+func (p *pipeline) consume(ctx context.Context) (ran int) {
 	var got []store.Fetched
 	var err error
 	c := store.Consumer{Executor: "default", Name: "n/b"}
-	p.step("fetch", func() { got, err = p.s.Fetch(ctx, 0, "default", c.Name, benchBatch, time.Second) })
+	p.step("fetch", func() { got, err = p.s.Fetch(ctx, 0, "default", c.Name, benchBatch/7, time.Second) })
 	p.check(err)
 	st := store.Start{Consumer: c, Owner: "n/b/" + uuid.NewString(), Lease: 15 * time.Second}
 	for i, f := range got {
@@ -183,4 +183,5 @@ func (p *pipeline) consume(ctx context.Context) {
 	}
 	p.step("finish", func() { _, err = p.s.Finish(ctx, 0, st.Lease, done) })
 	p.check(err)
+	return len(done)
 }
