@@ -200,12 +200,29 @@ func (l tapped) Error(message string, args ...any) {
 // as followed.
 func TestEditWhileACalendarParks(t *testing.T) {
 	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		parks int
+	}{{"one is parked", 1}, {"all are parked", 600}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			editWhileParking(t, 600, c.parks) // more than a page
+		})
+	}
+}
+
+func editWhileParking(t *testing.T, jobs, parks int) {
+	t.Helper()
 	s := newStand(t, 1)
-	const jobs = 600 // more than a page
 	first := s.now() + hour
 	s.shut("closed")
-	referring, all := s.by("closed"), map[string]store.Entry{}
+	s.shut("open")
+	closed, open, all := s.by("closed"), s.by("open"), map[string]store.Entry{}
 	for i := range jobs {
+		referring := open
+		if i < parks {
+			referring = closed
+		}
 		e := s.add(fmt.Sprint("job", i), first, hour, referring)
 		all[e.Job.ID] = e
 	}
