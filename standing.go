@@ -2,6 +2,7 @@ package carillon
 
 import (
 	"context"
+	"time"
 
 	"github.com/carillon-project/carillon/store"
 )
@@ -11,6 +12,53 @@ type Standing struct {
 	Job    Job
 	State  JobState
 	Reason string // of a pause, or why the leader parked it; empty when none was given
+}
+
+// Standings returns every job of a store with its state, in the order of Jobs.
+func (c *Client) Standings(ctx context.Context, opts ...CallOption) ([]Standing, error) {
+	s, err := c.store(callOf(opts).store)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := s.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Standing, len(entries))
+	for i, e := range entries {
+		all[i] = standingOf(e)
+	}
+	return all, nil
+}
+
+// NextTimes returns the next times of a job, at most count: the one that waits to be dispatched, then
+// those of its trigger without what it and its calendars exclude, as far as max_runs lets it run. A
+// job that is paused or parked has none. They are nominal times, without jitter. ErrJobNotFound when
+// the id is not there.
+func (c *Client) NextTimes(ctx context.Context, id string, count int, opts ...CallOption) ([]time.Time, error) {
+	s, err := c.store(callOf(opts).store)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	times := []time.Time{}
+	if e.State != store.Active || e.Next == 0 {
+		return times, nil
+	}
+	t, err := almanacOf(ctx, s, id).parse(e.Job.Trigger)
+	if err != nil {
+		return nil, err
+	}
+	if left := int64(e.Job.MaxRuns) - e.Runs; e.Job.MaxRuns > 0 {
+		count = min(count, int(max(left, 0)))
+	}
+	for next := milliTime(e.Next); len(times) < count && !next.IsZero(); next = t.Next(next) {
+		times = append(times, milliTime(ceilMillis(next)))
+	}
+	return times, nil
 }
 
 // Standing returns a job with its state. ErrJobNotFound when the id is not there.

@@ -17,6 +17,7 @@ func TestAdHocRuns(t *testing.T) {
 	node := env.start(t, "node", "--name", "n1", "--log-level", "off")
 	node.await(t, patient, "ready name=n1")
 	t.Run("for later, and cancelled", func(t *testing.T) { testLater(t, env) })
+	t.Run("many at once", func(t *testing.T) { testEnqueueMany(t, env) })
 	t.Run("lines of a run", func(t *testing.T) { testRunLogs(t, env) })
 	t.Run("dead and retried", func(t *testing.T) { testDead(t, env) })
 	t.Run("backfill", func(t *testing.T) { testBackfill(t, env) })
@@ -28,6 +29,21 @@ func TestAdHocRuns(t *testing.T) {
 
 type runID struct {
 	RunID string `json:"run_id"`
+}
+
+func testEnqueueMany(t *testing.T, env environment) {
+	r := env.call(t, "{\"message\":\"a\"}\n{\"message\":\"b\"}\n", "enqueue", "log", "-f", "-", "--after", "1h", "-o", "json")
+	var got struct {
+		RunIDs []string `json:"run_ids"`
+	}
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil || len(got.RunIDs) != 2 {
+		t.Fatalf("enqueue -f - is %+v (%v)", r, err)
+	}
+	for _, id := range got.RunIDs {
+		env.must(t, nil, "run", "cancel", id)
+	}
+	env.refused(t, 2, []string{"line 2", "not JSON"}, "1\n{x}\n", "enqueue", "log", "-f", "-")
+	env.refused(t, 2, []string{"neither --args nor --key"}, "1", "enqueue", "log", "-f", "-", "--key", "k")
 }
 
 func testLater(t *testing.T, env environment) {

@@ -73,7 +73,18 @@ func testJobShapes(t *testing.T, env environment) {
 	if r := env.call(t, "", "job", "get", "shape"); !strings.Contains(r.out, "because             holiday\n") || !strings.Contains(r.out, "state               paused\n") {
 		t.Errorf("a paused job is shown as\n%s", r.out)
 	}
+	var more document
+	env.must(t, &more, "job", "get", "shape", "--next", "2")
+	if more["state"] != "paused" || more["reason"] != "holiday" || len(more["next"].([]any)) != 0 {
+		t.Errorf("a paused job with its next times is %v", more)
+	}
 	env.must(t, &resumed, "job", "resume", "shape")
+	more = nil
+	env.must(t, &more, "job", "get", "shape", "--next", "3")
+	if next := more["next"].([]any); more["state"] != "active" || len(next) != 3 || next[0] != resumed["next_run_time"] {
+		t.Errorf("a job with its next times is %v", more)
+	}
+	env.refused(t, 2, []string{"--next"}, "", "job", "get", "shape", "--next", "0")
 	if resumed["next_run_time"] == nil {
 		t.Error("a resumed job has no next_run_time")
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +17,7 @@ import (
 type enqueueFlags struct {
 	args, executor, timeout string
 	key, keyLife            string
-	at, after               string
+	at, after, file         string
 	retry                   int
 }
 
@@ -28,6 +30,7 @@ func (a *app) enqueueCommand() *cobra.Command {
 			"  carillon enqueue log --after 10m --key order-17 --retry 3",
 	}
 	c.Flags().StringVar(&f.args, "args", "", "arguments of the task, `JSON`")
+	c.Flags().StringVarP(&f.file, "file", "f", "", "one run for each line of JSON in `FILE`, its arguments; - is standard input")
 	c.Flags().StringVar(&f.executor, "executor", job.DefaultName, "`NAME` of the executor")
 	c.Flags().StringVar(&f.at, "at", "", "not before this `TIME`, RFC 3339")
 	c.Flags().StringVar(&f.after, "after", "", "not before this `DURATION` has passed")
@@ -45,6 +48,9 @@ func (a *app) enqueueCommand() *cobra.Command {
 		if f.args != "" {
 			raw = json.RawMessage(f.args)
 		}
+		if f.file != "" {
+			return a.enqueueAll(cmd.Context(), names[0], f, options)
+		}
 		return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
 			id, err := c.Enqueue(cmd.Context(), names[0], raw, append(options, in...)...)
 			if err != nil {
@@ -54,6 +60,35 @@ func (a *app) enqueueCommand() *cobra.Command {
 		})
 	}
 	return c
+}
+
+// enqueueAll enqueues a run for each JSON value of a file. All are read before the first is sent.
+func (a *app) enqueueAll(ctx context.Context, task string, f enqueueFlags, options []carillon.CallOption) error {
+	if f.args != "" || f.key != "" {
+		return usagef("--file goes with neither --args nor --key: every run has its own arguments")
+	}
+	text, err := a.readInput(f.file)
+	if err != nil {
+		return err
+	}
+	values, err := jsonValues(text)
+	if err != nil {
+		return usage(err)
+	}
+	if len(values) == 0 {
+		return usagef("%s holds no arguments; write one JSON value per line", f.file)
+	}
+	all := make([]any, len(values))
+	for i, v := range values {
+		all[i] = v.text
+	}
+	return a.withClient(ctx, func(c *carillon.Client, in []carillon.CallOption) error {
+		ids, err := c.EnqueueMany(ctx, task, all, append(options, in...)...)
+		if err != nil {
+			return err
+		}
+		return a.answer(map[string][]string{"run_ids": ids}, func(w io.Writer) { fmt.Fprintf(w, "%d runs\n", len(ids)) })
+	})
 }
 
 // options refuses what no run could have.

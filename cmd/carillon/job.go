@@ -32,21 +32,6 @@ func (a *app) withClient(ctx context.Context, f func(*carillon.Client, []carillo
 	return f(client, in)
 }
 
-func (a *app) jobGetCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "get ID", Short: "Show a job", Args: takes("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-				s, err := c.Standing(cmd.Context(), args[0], in...)
-				if err != nil {
-					return err
-				}
-				return a.answer(s.Job, func(w io.Writer) { writeJob(w, s) })
-			})
-		},
-	}
-}
-
 // jobChangeCommand is pause or resume.
 func (a *app) jobChangeCommand(verb, short string) *cobra.Command {
 	var reason string
