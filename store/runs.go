@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -43,7 +44,7 @@ func (s *Store) read(ctx context.Context, partition int, executor, consumer, fro
 	if errors.Is(err, redis.Nil) {
 		return nil, nil
 	}
-	if redis.HasErrorPrefix(err, "NOGROUP") {
+	if noGroup(err) {
 		s.log.Warn("consumer group was missing, made again", "executor", executor, "partition", partition)
 		return nil, s.EnsureGroup(ctx, partition, executor)
 	}
@@ -60,6 +61,13 @@ func (s *Store) read(ctx context.Context, partition int, executor, consumer, fro
 		all = append(all, f)
 	}
 	return all, nil
+}
+
+// noGroup reports whether a command found no consumer group. Inside a script some servers put words of
+// their own before the code.
+func noGroup(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && strings.Contains(reply.Error(), "NOGROUP ")
 }
 
 // bodies are the values of an entry; go-redis folds the repeated field "m" of one entry into a
@@ -169,7 +177,7 @@ func (s *Store) Start(ctx context.Context, st Start) ([]StartReply, error) {
 		args = append(args, t.Message.Encode())
 	}
 	reply, err := s.run(ctx, startScript, keys, args...)
-	if redis.HasErrorPrefix(err, "NOGROUP") { // nothing is pending for anybody: what was fetched comes again
+	if noGroup(err) { // nothing is pending for anybody: what was fetched comes again
 		if err = s.EnsureGroup(ctx, st.Partition, st.Executor); err == nil {
 			reply, err = s.run(ctx, startScript, keys, args...)
 		}
