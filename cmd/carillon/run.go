@@ -79,7 +79,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.devCommand(), a.nodeCommand(),
 		a.jobCommand(), a.enqueueCommand(), a.runCommand(), a.nextCommand(), a.eventsCommand(),
-		a.importCommand(), a.clusterCommand(), a.executorCommand(), a.calendarCommand(), a.storeCommand(), a.healthCommand(),
+		a.importCommand(), a.benchCommand(), a.clusterCommand(), a.executorCommand(), a.calendarCommand(), a.storeCommand(), a.healthCommand(),
 		a.versionCommand(),
 	)
 	return root
