@@ -108,7 +108,7 @@ func judgeTime(j jobFacts, t timeFacts) (Verdict, []string) {
 		return VerdictUnknown, []string{"The job's trigger cannot be used, so its times are not known: " + j.broken.Error() + "."}
 	case !t.isTime:
 		return noTime(j, t)
-	case t.at.Before(milliTime(j.entry.Created)):
+	case t.at.Before(milliTime(j.entry.Created)) && t.at.UnixMilli() != j.entry.Next: // a date in the past is due
 		return VerdictBeforeAdded, []string{"The job was added at " + stamp(milliTime(j.entry.Created)) + ", after this time."}
 	}
 	return dueTime(j, t)

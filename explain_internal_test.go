@@ -82,6 +82,8 @@ func TestExplainTime(t *testing.T) {
 		{"no time since a change", jobFacts{entry: hourlyEntry(), events: []job.Event{happened(job.JobModified, 11, "")}}, timeFacts{before: oclock(9)}, "not_a_time", []string{"last changed at 2026-03-01T11"}},
 		{"excluded", jobFacts{entry: hourlyEntry()}, timeFacts{before: oclock(9), excludedBy: []string{"holidays", "sundays"}}, "excluded",
 			[]string{"2026-03-01T10:00:00.000Z is excluded by calendar holidays and by calendar sundays", "its last is"}},
+		{"a date in the past is due when it is added", jobFacts{entry: hourlyEntry(func(e *store.Entry) { e.Last, e.Next, e.RunTime = 0, oclock(5).UnixMilli(), oclock(5).UnixMilli() })},
+			timeFacts{isTime: true, at: oclock(5)}, "not_dispatched", nil},
 		{"before it was added", jobFacts{entry: hourlyEntry()}, timeFacts{isTime: true, at: oclock(5)}, "before_added", []string{"added at 2026-03-01T06"}},
 		{"in a pause that has ended", jobFacts{entry: hourlyEntry(), events: holiday}, timeFacts{isTime: true, at: oclock(8)}, "paused", []string{"paused from 2026-03-01T07", "(holiday)", "until 2026-03-01T09:30"}},
 		{"after a pause", jobFacts{entry: hourlyEntry(), events: holiday}, timeFacts{isTime: true}, "unknown", []string{"not known", "no row", "last resumed"}},

@@ -26,7 +26,11 @@ func (c *Cluster) stand(s *session, lead Lead) {
 	wait := backoff{first: 100 * time.Millisecond, most: 5 * time.Second}
 	for c.standing(s) {
 		began := c.cfg.Now()
-		if err := c.fit(s.ctx); err == nil {
+		err := c.clearAway(s)
+		if err == nil {
+			err = c.fit(s.ctx)
+		}
+		if err == nil {
 			office, err := c.campaign(s)
 			if err == nil {
 				began = c.cfg.Now()
@@ -39,6 +43,11 @@ func (c *Cluster) stand(s *session, lead Lead) {
 		}
 		if c.standing(s) && !pause(s.ctx, wait.delay()) {
 			return
+		}
+	}
+	for s.remains && pause(s.ctx, wait.delay()) {
+		if err := c.clearAway(s); err != nil {
+			c.log.Debug("the office cannot be freed yet", "error", err)
 		}
 	}
 }

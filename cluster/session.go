@@ -24,6 +24,9 @@ type session struct {
 	stop   context.CancelFunc // ends the renewals
 	closed chan struct{}      // closed when they have ended
 	silent atomic.Bool        // etcd did not answer a last word
+	// remains says that an election key could not be deleted: as long as the session lives nobody else
+	// can lead. It belongs to the goroutine that stands.
+	remains bool
 }
 
 // open grants a lease, waiting for etcd as long as it takes, and begins to renew it.
@@ -117,19 +120,32 @@ func (c *Cluster) withdraw(s *session) error {
 		_, err := c.cfg.Client.Delete(ctx, c.keys.candidate(s.lease))
 		return err
 	})
+	s.remains = err != nil
 	if err != nil {
 		return fmt.Errorf("cluster: give up office: %w", err)
 	}
 	return nil
 }
 
+// clearAway deletes an election key that could not be deleted when it should have been.
+func (c *Cluster) clearAway(s *session) error {
+	if !s.remains {
+		return nil
+	}
+	err := c.withdraw(s)
+	if err == nil {
+		c.log.Info("the office is free at last: etcd had not taken it back")
+	}
+	return err
+}
+
 // lastWord says something to etcd that the end of the lease would say later, also when the session
-// has ended: for a short time, and not again in a session where etcd was silent to it.
+// has ended: for a short time, and not again in an ended session where etcd was silent to it.
 func (c *Cluster) lastWord(s *session, say func(context.Context) error) error {
 	if errors.Is(context.Cause(s.ctx), ErrLeaseLost) {
 		return nil // all is gone with the lease
 	}
-	if s.silent.Load() {
+	if s.silent.Load() && s.ctx.Err() != nil {
 		return ErrUnreachable
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), farewell)

@@ -52,18 +52,12 @@ func (p *process) kill() {
 	p.proxy.sever()
 }
 
-// watched waits until the leader holds a connection to the process.
-func (p *process) watched(t *testing.T) {
-	t.Helper()
-	eventually(t, p.name+" is watched", func() bool { return p.asked.Load() > 0 })
-}
-
 // TestLeaderIsToldOfTheProcessesThatAreGone: only of them, whatever else ends or was never there.
 func TestLeaderIsToldOfTheProcessesThatAreGone(t *testing.T) {
 	t.Parallel()
 	name, calls := clusterName(t), make(chan call)
 	var told deaths
-	begin(t, name, "a", calls, told.hear)
+	leader := begin(t, name, "a", calls, told.hear)
 	next(t, calls)
 	killed := begin(t, name, "killed", calls)
 	var asked atomic.Int64
@@ -73,8 +67,7 @@ func TestLeaderIsToldOfTheProcessesThatAreGone(t *testing.T) {
 	reset := begin(t, name, "reset", calls)
 	start(t, dial(t), name, "elsewhere", calls, withTTL(longLease)) // refuses the first dial
 	start(t, dial(t), name, "shared", calls, withTTL(longLease), at(killed.proxy.listener.Addr().String()))
-	killed.watched(t)
-	reset.watched(t)
+	eventually(t, "three are watched", func() bool { return leader.Watched() == 3 })
 	hangUp()
 	before := reset.asked.Load()
 	reset.proxy.sever()
@@ -83,7 +76,7 @@ func TestLeaderIsToldOfTheProcessesThatAreGone(t *testing.T) {
 	killed.kill()
 	eventually(t, "the leader knows who was killed", func() bool { return slices.Contains(told.all(), "killed") })
 	last := begin(t, name, "last", calls)
-	last.watched(t)
+	eventually(t, "two are watched", func() bool { return leader.Watched() == 2 }) // reset and last
 	last.kill()
 	eventually(t, "the leader knows of the last", func() bool { return slices.Contains(told.all(), "last") })
 	for _, name := range told.all() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -229,5 +230,38 @@ func TestRunSaysThatTheClientWasClosed(t *testing.T) {
 		}
 	case <-within(t).Done():
 		t.Error("run goes on without a client")
+	}
+}
+
+// A leader that gives up while etcd is silent to it must not keep the office for as long as its session
+// lives: it may be unable to lead.
+func TestOfficeThatCouldNotBeGivenUpIsFreedLater(t *testing.T) {
+	t.Parallel()
+	p, client := proxied(t, shared)
+	name, calls := clusterName(t), make(chan call)
+	var able atomic.Bool
+	able.Store(true)
+	a := start(t, client, name, "a", calls, withTTL(time.Minute), func(c *cluster.Config) {
+		c.CanLead = func(context.Context) error {
+			if !able.Load() {
+				return errors.New("no redis")
+			}
+			return nil
+		}
+	})
+	first := next(t, calls)
+	direct := dial(t)
+	b := start(t, direct, name, "b", calls)
+	eventually(t, "second candidate", func() bool { return len(candidates(t, direct, name)) == 2 })
+	able.Store(false)
+	p.freeze()
+	first.leave <- errors.New("no store can be written")
+	time.Sleep(3 * time.Second) // longer than a last word waits
+	if now := candidates(t, direct, name); len(now) != 2 {
+		t.Fatalf("candidates are %v while etcd is silent to the leader", now)
+	}
+	p.thaw()
+	if second := next(t, calls); second.node != b.name {
+		t.Errorf("%s leads after %s, which cannot", second.node, a.name)
 	}
 }
