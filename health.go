@@ -55,7 +55,7 @@ func (r *running) notReady(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	for _, name := range r.client.Stores() {
-		if _, err := r.client.stores[name].Now(ctx, 0); err != nil {
+		if err := r.client.stores[name].VerifyAll(ctx); err != nil {
 			why = append(why, err.Error())
 		}
 	}

@@ -29,6 +29,8 @@ type meters struct {
 	parked     prometheus.Counter
 	followed   prometheus.Counter
 	repairs    prometheus.Counter
+	lost       *prometheus.GaugeVec
+	rolledBack prometheus.Counter
 }
 
 var latenessBuckets = []float64{.001, .002, .003, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 5, 15, 60}
@@ -76,10 +78,14 @@ func newMeters(node string) *meters {
 		parked:     counter("parked_jobs_total", "Jobs taken out of the schedule because they cannot be used."),
 		followed:   counter("followed_jobs_total", "Jobs given another next time, or parked, since a calendar they refer to changed."),
 		repairs:    counter("slot_repairs_total", "Slot counters the audit had to mend; must stay 0."),
+		lost: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "carillon", Name: "store_lost", Help: "1 while the Redis of a store is not the one the cluster knows: nothing fires in it until it is restored or adopted.", ConstLabels: labels,
+		}, []string{"store"}),
+		rolledBack: counter("store_rollbacks_total", "Times this node, as leader, saw that Redis had lost its latest writes."),
 	}
 	m.registry.MustRegister(
 		m.leader, m.term, m.members, m.watched, m.queue, m.paused, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
-		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs,
+		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs, m.lost, m.rolledBack,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -123,5 +129,6 @@ func (m *meters) scheduled(o scheduler.Observation) {
 	m.recovered.WithLabelValues("unstarted").Add(float64(o.Reclaimed))
 	m.parked.Add(float64(o.Parked))
 	m.followed.Add(float64(o.Followed))
+	m.rolledBack.Add(float64(o.RolledBack))
 	m.repairs.Add(float64(len(o.Repairs)))
 }

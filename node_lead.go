@@ -35,7 +35,17 @@ func (r *running) lead(ctx context.Context, office cluster.Office) error {
 		wg.Go(func() { r.leadStore(ctx, cancel, &failing, s, store.Office{Epoch: office.Epoch, Term: office.Term}) })
 	}
 	wg.Wait()
+	r.tellRegressed(context.Cause(ctx), office)
 	return context.Cause(ctx)
+}
+
+// tellRegressed tells, once, that the stores know leaders of another etcd. It needs r.leading.
+func (r *running) tellRegressed(cause error, office cluster.Office) {
+	if !errors.Is(cause, store.ErrEpoch) || r.refused == office.Epoch {
+		return
+	}
+	r.refused = office.Epoch
+	r.note(Event{Kind: job.TermRegressed, Node: r.cfg.Name, Term: office.Term, Cause: cause.Error()})
 }
 
 // storesEvery is how often a leader looks for stores that it was not given.
@@ -92,14 +102,8 @@ func (r *running) leadStore(ctx context.Context, giveUp context.CancelCauseFunc,
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrEpoch) {
-			r.log.Error("refused by the fence, leaving office", "store", s.Name(), "term", office.Term, "error", err)
-			giveUp(err)
-			return
-		}
-		r.log.Warn("store cannot be scheduled", "store", s.Name(), "term", office.Term, "error", err)
-		if failing.add(s.Name()) {
-			giveUp(fmt.Errorf("no store can be written: %w", err))
+		if over := r.standsDown(s, office, failing, err); over != nil {
+			giveUp(over)
 			return
 		}
 		select {
@@ -107,6 +111,25 @@ func (r *running) leadStore(ctx context.Context, giveUp context.CancelCauseFunc,
 		case <-time.NewTimer(time.Second).C:
 		}
 	}
+}
+
+// standsDown says why the office is over after the loop of a store ended with err, or nil if the loop
+// is to be tried again. A store that was lost is: an operator mends it, and another leader could do no more.
+func (r *running) standsDown(s *store.Store, office store.Office, failing *failures, err error) error {
+	switch {
+	case errors.Is(err, store.ErrStoreLost):
+		r.log.Debug("store is lost, nothing fires in it", "store", s.Name(), "term", office.Term, "error", err)
+		r.look()
+		return nil
+	case errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrEpoch):
+		r.log.Error("refused by the fence, leaving office", "store", s.Name(), "term", office.Term, "error", err)
+		return err
+	}
+	r.log.Warn("store cannot be scheduled", "store", s.Name(), "term", office.Term, "error", err)
+	if failing.add(s.Name()) {
+		return fmt.Errorf("no store can be written: %w", err)
+	}
+	return nil
 }
 
 // stalled frees the office of a leader that hangs.

@@ -42,7 +42,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := &running{Node: n, client: client, notes: make(chan note, 64), gone: newGone()}
+	r := &running{Node: n, client: client, notes: make(chan note, 64), gone: newGone(), glance: make(chan struct{}, 1)}
 	return r.run(ctx)
 }
 
@@ -55,7 +55,9 @@ type running struct {
 	notes   chan note
 	members map[string]cluster.Member // as last told, to find who came and went
 	leading sync.Mutex
+	refused string // the epoch that term_regressed was told of; needs leading
 	gone    *gone
+	glance  chan struct{} // has guardStores look at once
 }
 
 type note struct{ event Event }
@@ -92,6 +94,7 @@ func (r *running) run(ctx context.Context) error {
 	rest.Go(func() { r.hearWakes(membership) })
 	rest.Go(func() { r.lines.run(membership, r.client.stores) })
 	rest.Go(func() { r.announce(membership) })
+	rest.Go(func() { r.guardStores(membership) })
 
 	err = r.await(ctx, failed)
 	r.log.Info("stopping", "reason", reason(ctx, err))
@@ -284,7 +287,14 @@ func (r *running) writeNotes(ctx context.Context) {
 
 func (r *running) write(ctx context.Context, e Event) {
 	for _, s := range r.client.stores {
-		if err := s.Note(ctx, 0, e); err != nil {
+		if e.Store != "" && e.Store != s.Name() {
+			continue
+		}
+		err := s.Verify(ctx, 0) // a database that is not the cluster's is not written to
+		if err == nil {
+			err = s.Note(ctx, 0, e)
+		}
+		if err != nil {
 			r.log.Debug("event not logged", "event", string(e.Kind), "error", err)
 		}
 	}

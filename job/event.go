@@ -39,6 +39,9 @@ const (
 	JobRetrying       EventKind = "job_retrying"
 	JobLost           EventKind = "job_lost"
 	JobCancelled      EventKind = "job_cancelled"
+	StoreReplaced     EventKind = "store_replaced"    // the Redis of a store is another now, or empty
+	StoreRolledBack   EventKind = "store_rolled_back" // Redis has lost the latest writes of a store
+	TermRegressed     EventKind = "term_regressed"    // etcd was rebuilt or restored
 )
 
 // EventKinds lists every kind, in the order of their declaration. A kind's place in it is its bit
@@ -50,7 +53,7 @@ func EventKinds() []EventKind {
 		ExecutorResumed, JobAdded, JobModified,
 		JobPaused, JobResumed, JobRemoved, AllJobsRemoved, JobParked, JobSubmitted, JobStarted,
 		JobExecuted, JobError, JobMissed, JobMaxInstances, JobCoalesced, JobRetrying, JobLost,
-		JobCancelled,
+		JobCancelled, StoreReplaced, StoreRolledBack, TermRegressed,
 	}
 }
 

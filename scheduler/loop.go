@@ -37,7 +37,7 @@ const (
 
 // Run takes office in every partition and fires due jobs under it until ctx ends, a newer leader has
 // written, or no partition answers for a while; the error says which and is never nil: it wraps
-// ctx's error, store.ErrFenced or store.ErrEpoch, or the last failure. A partition that does not
+// ctx's error, store.ErrFenced, store.ErrEpoch or store.ErrStoreLost, or the last failure. A partition that does not
 // answer stops neither the others nor, as long as one answers, the office; office is taken in it
 // when it answers. No goroutine of Run outlives the call.
 func (l *Loop) Run(ctx context.Context, office store.Office) error {
@@ -80,7 +80,7 @@ func (r *running) limited(ctx context.Context) (context.Context, context.CancelF
 
 // lostOffice reports whether the error says that this office is over.
 func lostOffice(err error) bool {
-	return errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrEpoch)
+	return errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrEpoch) || errors.Is(err, store.ErrStoreLost)
 }
 
 func newPartition(r *running, index int) *partition {

@@ -20,5 +20,6 @@ type Observation struct {
 	Rescued    int                   // runs taken from processes that are proven gone
 	Reclaimed  int                   // entries put back that a consumer had fetched and not started
 	Followed   int                   // jobs given another next time, or parked, since calendars changed
+	RolledBack int                   // times that Redis was seen to have lost its latest writes
 	Repairs    []string              // what the audit mended; it must stay empty
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
 	"github.com/carillon-project/carillon/trigger"
 )
@@ -167,6 +168,11 @@ func (p *partition) look(ctx context.Context) (store.Due, error) {
 	if gap := p.trust.answered(received); gap > 0 {
 		p.log.Warn("redis may have been away, recovery waits", "for", gap, "recovery_waits", p.cfg.Lease)
 	}
+	if due.Known > due.Sequence {
+		if err := p.noteRolledBack(call, due); err != nil {
+			return store.Due{}, err
+		}
+	}
 	if p.clock.observe(sent, received, due.Now) {
 		p.log.Warn("the clock of Redis was set, recovery waits", "redis_time", time.UnixMilli(due.Now).UTC(), "recovery_waits", p.cfg.Lease)
 		p.trust.doubt(received)
@@ -177,6 +183,21 @@ func (p *partition) look(ctx context.Context) (store.Due, error) {
 		p.page = largestPage
 	}
 	return due, p.seeCalendars(ctx, due)
+}
+
+// noteRolledBack says that Redis has lost its latest writes, such as the end of its append-only file.
+func (p *partition) noteRolledBack(ctx context.Context, due store.Due) error {
+	first, err := p.cfg.Store.NoteRolledBack(ctx, p.index, p.office, due)
+	if err != nil || !first {
+		return err
+	}
+	p.log.Error("store_rolled_back: redis has lost its latest writes, going on", "dispatches_lost", due.Known-due.Sequence,
+		"remedy", "CONFIG SET appendfsync always loses none")
+	p.cfg.Observe(Observation{Partition: p.index, RolledBack: 1})
+	p.cfg.Listen(job.Event{
+		Kind: job.StoreRolledBack, Time: time.UnixMilli(due.Now).UTC(), Store: p.cfg.Store.Name(), Node: p.cfg.Node, Term: p.office.Term,
+	})
+	return nil
 }
 
 // promote sends delayed runs whose time has come.

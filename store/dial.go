@@ -27,6 +27,8 @@ type Config struct {
 	// it, and only when no store of this name is known to the cluster.
 	Create     bool
 	Partitions int
+	// Adopt makes partitions anew that were emptied while others were not. Only an operator may say so.
+	Adopt bool
 	// ExpectUID is the store's uid as the cluster knows it. Open refuses any other with
 	// ErrStoreLost.
 	ExpectUID string

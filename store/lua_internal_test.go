@@ -14,6 +14,7 @@ var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, linesScript, pauseExecutorScript, handBackScript, startScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
 	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
+	rolledBackScript, acceptScript,
 }
 
 func TestScriptsAreShortAndUsed(t *testing.T) {

@@ -17,13 +17,14 @@ type Office struct {
 }
 
 // TakeOffice raises the fence of one partition to the office. ErrFenced when a higher term is
-// known, ErrEpoch when the fence belongs to another incarnation of etcd.
+// known, ErrEpoch when the fence belongs to another incarnation of etcd, ErrStoreLost when the
+// partition was emptied or replaced.
 func (s *Store) TakeOffice(ctx context.Context, partition int, o Office) error {
 	k := s.partitions[partition]
 	if o.Term <= 0 || o.Term >= 1<<53 || o.Epoch == "" {
 		return fmt.Errorf("store %s: take office: term %d of epoch %q is not valid", s.cfg.Name, o.Term, o.Epoch)
 	}
-	reply, err := s.run(ctx, takeOfficeScript, []string{k.events(), k.jobs(), k.fence()}, append(s.env(), o.Epoch, o.Term)...)
+	reply, err := s.run(ctx, takeOfficeScript, []string{k.events(), k.jobs(), k.fence(), k.meta()}, append(s.env(), o.Epoch, o.Term, s.UID())...)
 	if err != nil {
 		return err
 	}
@@ -31,9 +32,11 @@ func (s *Store) TakeOffice(ctx context.Context, partition int, o Office) error {
 	switch t[0] {
 	case "OK":
 		return nil
+	case "LOST":
+		return s.replaced(partition, t[1])
 	case "EPOCH":
-		return fmt.Errorf("store %s: take office: %w: etcd was rebuilt or restored (fence has epoch %s, term %s; this cluster has epoch %s); when no older node runs any more, accept the new one with: redis-cli DEL '%s'",
-			s.cfg.Name, ErrEpoch, t[1], t[2], o.Epoch, k.fence())
+		return fmt.Errorf("store %s: take office: %w: etcd was rebuilt or restored (fence has epoch %s, term %s; this cluster has epoch %s); accept the new one with: carillon store adopt --store-name %s",
+			s.cfg.Name, ErrEpoch, t[1], t[2], o.Epoch, s.cfg.Name)
 	}
 	return s.fenced(t)
 }
@@ -70,6 +73,9 @@ type Due struct {
 
 	CalendarsVersion int64 // grows with every change of them; 0 = there never were any
 	CalendarsApplied int64 // the version that every next run time follows
+
+	Sequence int64 // how far the partition has been dispatched
+	Known    int64 // how far it is known to have been: more than Sequence if Redis has lost writes
 }
 
 // DueJob is a job whose run time has come.
@@ -78,23 +84,30 @@ type DueJob struct {
 	RunTime int64
 }
 
-// Due reads up to limit due jobs of a partition, and when to look again.
+// Due reads up to limit due jobs of a partition, and when to look again. ErrStoreLost when the
+// partition was emptied or replaced.
 func (s *Store) Due(ctx context.Context, partition, limit int) (Due, error) {
 	k := s.partitions[partition]
-	reply, err := s.run(ctx, dueScript, []string{k.runTimes(), k.delayed(), k.leases(), k.paused(), k.calendars()}, limit)
+	known := s.sequences[partition].known.Load() // before Redis is asked: what it had done by then
+	reply, err := s.run(ctx, dueScript, []string{k.runTimes(), k.delayed(), k.leases(), k.paused(), k.calendars(), k.meta(), k.fence()}, limit, s.UID())
 	if err != nil {
 		return Due{}, err
 	}
 	t := tags(reply)
-	const head = 7
+	if len(t) == 2 && t[0] == "LOST" {
+		return Due{}, s.replaced(partition, t[1])
+	}
+	const head = 8
 	if len(t) < head || (len(t)-head)%2 != 0 {
 		return Due{}, fmt.Errorf("store %s: due: unexpected answer of %d parts", s.cfg.Name, len(t))
 	}
 	n := numbers{}
 	d := Due{
 		Now: n.read(t[0]), Paused: t[1] == "1", NextRun: n.orZero(t[2]), NextDelayed: n.orZero(t[3]), NextLease: n.orZero(t[4]),
-		CalendarsVersion: n.orZero(t[5]), CalendarsApplied: n.orZero(t[6]),
+		CalendarsVersion: n.orZero(t[5]), CalendarsApplied: n.orZero(t[6]), Sequence: n.orZero(t[7]),
 	}
+	d.Known = max(known, d.Sequence)
+	s.sequences[partition].atLeast(d.Sequence)
 	d.Jobs = make([]DueJob, 0, (len(t)-head)/2)
 	for i := head; i < len(t); i += 2 {
 		d.Jobs = append(d.Jobs, DueJob{ID: t[i], RunTime: n.read(t[i+1])})
@@ -175,7 +188,11 @@ func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Di
 	for i := range jobs {
 		answers[i] = Dispatched(t[i+1])
 	}
-	return answers, nil
+	n := numbers{}
+	if len(t) > len(jobs)+1 {
+		s.sequences[partition].atLeast(n.read(t[len(jobs)+1]))
+	}
+	return answers, n.unreadable("dispatch")
 }
 
 // share is how many messages of a call may stand in one entry of a stream. A lone message has an entry

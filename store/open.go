@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
@@ -22,8 +23,9 @@ type Store struct {
 	reader     redis.UniversalClient
 	blocking   redis.UniversalClient
 	flags      bool // the server understands "#!lua flags=…"
-	uid        uuid.UUID
+	uid        atomic.Pointer[string]
 	partitions []keys
+	sequences  []sequence // by partition
 }
 
 const storeFormat = "1"
@@ -66,9 +68,6 @@ func (s *Store) Close() {
 
 // Name is what jobs call this store.
 func (s *Store) Name() string { return s.cfg.Name }
-
-// UID identifies the stored data: it changes only when the database is emptied or replaced.
-func (s *Store) UID() string { return s.uid.String() }
 
 // Partitions is how many partitions the store was created with.
 func (s *Store) Partitions() int { return len(s.partitions) }
@@ -171,15 +170,12 @@ func (s *Store) find(ctx context.Context) error {
 	if s.cfg.ExpectUID != "" && s.cfg.ExpectUID != uid.String() {
 		return s.lost("its uid is " + uid.String() + ", the cluster knows " + s.cfg.ExpectUID)
 	}
-	s.uid = uid
 	for p := range n {
 		s.partitions = append(s.partitions, keysOf(s.cfg.Namespace, p))
 	}
+	s.sequences = make([]sequence, n)
+	s.know(uid.String())
 	return s.checkPartitions(ctx)
-}
-
-func (s *Store) lost(how string) error {
-	return fmt.Errorf("store %s: %w: %s; restore the database, or accept this one with: carillon store adopt --store-name %s", s.cfg.Name, ErrStoreLost, how, s.cfg.Name)
 }
 
 func (s *Store) create(ctx context.Context) ([]any, error) {
@@ -210,13 +206,14 @@ func (s *Store) create(ctx context.Context) ([]any, error) {
 }
 
 func (s *Store) checkPartitions(ctx context.Context) error {
-	for p, k := range s.partitions[1:] {
-		uid, err := s.reader.HGet(ctx, k.meta(), "uid").Result()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return s.explain("open", err)
+	for p, k := range s.partitions {
+		if s.cfg.Adopt {
+			if _, err := s.run(ctx, initScript, []string{k.meta()}, s.UID(), len(s.partitions), storeFormat); err != nil {
+				return err
+			}
 		}
-		if uid != s.uid.String() {
-			return s.lost(fmt.Sprintf("partition %d has been emptied or replaced", p+1))
+		if err := s.Verify(ctx, p); err != nil {
+			return err
 		}
 	}
 	return nil

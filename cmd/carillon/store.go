@@ -18,10 +18,12 @@ func (a *app) storeCommand() *cobra.Command {
 	var name string
 	var partitions int
 	adopt := &cobra.Command{
-		Use: "adopt", Short: "Accept a Redis that was emptied or replaced", Args: takes(),
+		Use: "adopt", Short: "Accept a Redis that was emptied or replaced, or a rebuilt etcd", Args: takes(),
 		Long: "Tells the cluster to use the Redis at the URL from now on, in place of the one\n" +
 			"it knew, and creates the store there if it is empty. Jobs that were only in\n" +
-			"the old one are gone. Needs etcd and Redis.",
+			"the old one are gone: store import brings those of an export back. Nodes that\n" +
+			"run go on by themselves. After etcd was rebuilt or restored it lets leaders of\n" +
+			"the new one act, and refuses those of the old. Needs etcd and Redis.",
 		Example: "  carillon store adopt --etcd http://etcd:2379 --redis redis://redis:6379/0",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.adopt(cmd.Context(), name, partitions)
@@ -61,7 +63,7 @@ func (a *app) adopt(ctx context.Context, name string, partitions int) error {
 		return err
 	}
 	cfg := store.Config{
-		Name: name, URL: url, Namespace: a.prefix(), TLS: secure, Create: true, Partitions: partitions, Logger: a.logger(hclog.Error),
+		Name: name, URL: url, Namespace: a.prefix(), TLS: secure, Create: true, Adopt: true, Partitions: partitions, Logger: a.logger(hclog.Error),
 	}
 	if err := cfg.Validate(); err != nil {
 		return usage(err)
@@ -78,11 +80,22 @@ func (a *app) adopt(ctx context.Context, name string, partitions int) error {
 			return err
 		}
 		defer s.Close()
+		epoch, err := cluster.Epoch(ctx, etcd, a.cluster)
+		if err != nil {
+			return err
+		}
+		reopened, err := s.Accept(opening, epoch)
+		if err != nil {
+			return err
+		}
 		if err := cluster.AdoptStore(ctx, etcd, a.cluster, name, s.UID()); err != nil {
 			return err
 		}
 		f := storeFacts{Store: name, UID: s.UID(), Partitions: s.Partitions()}
 		return a.answer(f, func(w io.Writer) {
+			if reopened {
+				fmt.Fprintf(w, "store %s accepts leaders of this etcd now\n", name)
+			}
 			if known == f.UID {
 				fmt.Fprintf(w, "cluster %s knew store %s already\n", a.cluster, name)
 				return

@@ -5,7 +5,8 @@
 --   next run time in ms, latest time dispatched in ms, index of its stream, index of its history or 0
 --   when there is nothing to do there, version of the calendars it was decided with or '' if it refers to
 --   none, rows, events (each one text, with a newline between two), how many bodies, then the bodies
--- Returns {now, tag, tag, …} with OK | STALE | NOT_DUE per job, or {FENCED, …} | {PAUSED}.
+-- Returns {now, tag, tag, …} with OK | STALE | NOT_DUE per job, then the sequence if it grew, or
+-- {FENCED, …} | {PAUSED}.
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'PAUSED'} end
 local jobs, ids, at = {}, {}, 9
 for i = 1, tonumber(ARGV[7]) do
@@ -60,6 +61,6 @@ if #gone > 0 then
   redis.call('HDEL', KEYS[2], unpack(gone))
   redis.call('ZREM', KEYS[5], unpack(gone))
 end
-if #log > 0 then redis.call('HINCRBY', KEYS[3], 'seq', 1) end
+if #log > 0 then reply[#reply + 1] = string.format('%.0f', redis.call('HINCRBY', KEYS[3], 'seq', 1)) end
 publish()
 return reply

@@ -21,6 +21,10 @@ var dispatchTests = []conformance{
 	{"due: says what is due and when to look again", dueSays},
 	{"park: takes a job out of run_times and keeps the record", parkKeeps},
 	{"every script of the leader is fenced", leaderScriptsFenced},
+	{"office: is not taken in a store that was emptied or replaced", officeOfAReplacedStore},
+	{"office: a fence of another etcd opens by accept, and shuts out the old one", fenceAccepts},
+	{"follow: goes on with the uid that was accepted and no other", followsAccepted},
+	{"rolled back: a sequence that went back is said once", rolledBackOnce},
 }
 
 func officeFences(t *testing.T, open Open) {
