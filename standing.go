@@ -31,6 +31,17 @@ func (c *Client) Standings(ctx context.Context, opts ...CallOption) ([]Standing,
 	return all, nil
 }
 
+// EachJob hands see every job of a store with its state, in no order, until see returns false. However
+// many there are, it holds some hundred at a time. A job may be seen twice; one that comes or goes
+// meanwhile may be seen or not.
+func (c *Client) EachJob(ctx context.Context, see func(Standing) bool, opts ...CallOption) error {
+	s, err := c.store(callOf(opts).store)
+	if err != nil {
+		return err
+	}
+	return s.EachJob(ctx, func(e store.Entry) bool { return see(standingOf(e)) })
+}
+
 // NextTimes returns the next times of a job, at most count: the one that waits to be dispatched, then
 // those of its trigger without what it and its calendars exclude, as far as max_runs lets it run. A
 // job that is paused or parked has none. They are nominal times, without jitter. ErrJobNotFound when

@@ -168,19 +168,12 @@ func (s *Store) Records(ctx context.Context, partition int, ids []string) (found
 // id. Unreadable ones are logged and left out, never deleted.
 func (s *Store) List(ctx context.Context) ([]Entry, error) {
 	var all []Entry
-	for _, k := range s.partitions {
-		for cursor, more := uint64(0), true; more; more = cursor != 0 {
-			fields, next, err := s.reader.HScan(ctx, k.jobs(), cursor, "", 500).Result()
-			if err != nil {
-				return nil, s.explain("list jobs", err)
-			}
-			cursor = next
-			page, err := s.page(ctx, k, fields)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, page...)
-		}
+	err := s.EachJob(ctx, func(e Entry) bool {
+		all = append(all, e)
+		return true
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(all, func(a, b Entry) int {
 		if (a.RunTime == 0) != (b.RunTime == 0) {
@@ -189,6 +182,31 @@ func (s *Store) List(ctx context.Context) ([]Entry, error) {
 		return cmp.Or(cmp.Compare(a.RunTime, b.RunTime), cmp.Compare(a.Job.ID, b.Job.ID))
 	})
 	return slices.CompactFunc(all, func(a, b Entry) bool { return a.Job.ID == b.Job.ID }), nil
+}
+
+// EachJob hands see the readable jobs of the store in no order, until it returns false. It holds a
+// page of some hundred at a time, however many there are. A job that is stored all the while is seen, maybe
+// more than once; one that comes or goes meanwhile may be. Unreadable ones are logged and left out.
+func (s *Store) EachJob(ctx context.Context, see func(Entry) bool) error {
+	for _, k := range s.partitions {
+		for cursor, more := uint64(0), true; more; more = cursor != 0 {
+			fields, next, err := s.reader.HScan(ctx, k.jobs(), cursor, "", 500).Result()
+			if err != nil {
+				return s.explain("list jobs", err)
+			}
+			cursor = next
+			page, err := s.page(ctx, k, fields)
+			if err != nil {
+				return err
+			}
+			for _, e := range page {
+				if !see(e) {
+					return nil
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // CountJobs returns how many jobs are stored, readable or not.

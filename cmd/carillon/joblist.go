@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -41,12 +42,15 @@ func (a *app) jobListCommand() *cobra.Command {
 			return err
 		}
 		return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-			jobs, err := a.jobsOf(cmd.Context(), c, f.state, in)
+			found, err := f.find(cmd.Context(), c, in)
 			if err != nil {
 				return err
 			}
-			jobs = f.of(jobs)
-			return a.answer(jobs, func(w io.Writer) { writeJobs(w, jobs) })
+			jobs := make([]job.Job, len(found))
+			for i, s := range found {
+				jobs[i] = s.Job
+			}
+			return a.answer(jobs, func(w io.Writer) { writeJobs(w, found) })
 		})
 	}
 	return c
@@ -75,50 +79,81 @@ func (f *jobFilter) check() error {
 	return usagef("--state: %q is none of active, paused, parked", f.state)
 }
 
-// of leaves the jobs that match, never nil. The state was judged by who read them.
-func (f *jobFilter) of(jobs []job.Job) []job.Job {
-	found := []job.Job{}
-	for _, j := range jobs {
-		if f.matches(j) {
-			found = append(found, j)
+// find lists the jobs that match, of the selected store or of all stores.
+func (f *jobFilter) find(ctx context.Context, c *carillon.Client, in []carillon.CallOption) ([]carillon.Standing, error) {
+	stores := [][]carillon.CallOption{in}
+	if len(in) == 0 {
+		stores = nil
+		for _, name := range c.Stores() {
+			stores = append(stores, []carillon.CallOption{carillon.InStore(name)})
 		}
 	}
-	if f.after != "" || f.limit > 0 {
-		slices.SortStableFunc(found, func(a, b job.Job) int { return strings.Compare(a.ID, b.ID) })
+	if f.limit > 0 || f.after != "" {
+		return f.byID(ctx, c, stores)
 	}
-	if f.limit > 0 && len(found) > f.limit {
-		found = found[:f.limit]
+	var found []carillon.Standing
+	for _, in := range stores {
+		all, err := c.Standings(ctx, in...)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, slices.DeleteFunc(all, func(s carillon.Standing) bool { return !f.matches(s) })...)
 	}
-	return found
+	return found, nil
 }
 
-func (f *jobFilter) matches(j job.Job) bool {
+// byID lists a page of the jobs that match, by id.
+func (f *jobFilter) byID(ctx context.Context, c *carillon.Client, stores [][]carillon.CallOption) ([]carillon.Standing, error) {
+	p := page{limit: f.limit}
+	for _, in := range stores {
+		err := c.EachJob(ctx, func(s carillon.Standing) bool {
+			if f.matches(s) {
+				p.add(s)
+			}
+			return true
+		}, in...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return p.first(), nil
+}
+
+func (f *jobFilter) matches(s carillon.Standing) bool {
+	j := s.Job
 	for key, value := range f.labels {
 		if has, ok := j.Labels[key]; !ok || has != value {
 			return false
 		}
 	}
-	return (f.task == "" || j.Task == f.task) && strings.HasPrefix(j.ID, f.prefix) && (f.after == "" || j.ID > f.after)
+	return (f.state == "" || string(s.State) == f.state) && (f.task == "" || j.Task == f.task) &&
+		strings.HasPrefix(j.ID, f.prefix) && (f.after == "" || j.ID > f.after)
 }
 
-// jobsOf lists the jobs of the selected store, or of all stores, in any state or in one.
-func (a *app) jobsOf(ctx context.Context, c *carillon.Client, state string, in []carillon.CallOption) ([]job.Job, error) {
-	read := c.Jobs
-	if state != "" {
-		read = func(ctx context.Context, opts ...carillon.CallOption) ([]job.Job, error) {
-			return c.JobsIn(ctx, carillon.JobState(state), opts...)
-		}
+// page keeps the first jobs by id of any number that come in any order, some twice. It never holds more
+// than twice its limit; 0 is no limit.
+type page struct {
+	limit int
+	jobs  []carillon.Standing
+}
+
+func (p *page) add(s carillon.Standing) {
+	p.jobs = append(p.jobs, s)
+	if p.limit > 0 && len(p.jobs) >= 2*p.limit {
+		p.first()
 	}
-	if len(in) > 0 {
-		return read(ctx, in...)
+}
+
+// first leaves the first jobs, and returns them.
+func (p *page) first() []carillon.Standing {
+	order := func(a, b carillon.Standing) int {
+		return cmp.Or(strings.Compare(a.Job.ID, b.Job.ID), strings.Compare(a.Job.Store, b.Job.Store))
 	}
-	var all []job.Job
-	for _, name := range c.Stores() {
-		jobs, err := read(ctx, carillon.InStore(name))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, jobs...)
+	slices.SortFunc(p.jobs, order)
+	p.jobs = slices.CompactFunc(p.jobs, func(a, b carillon.Standing) bool { return order(a, b) == 0 })
+	if p.limit > 0 && len(p.jobs) > p.limit {
+		clear(p.jobs[p.limit:])
+		p.jobs = p.jobs[:p.limit]
 	}
-	return all, nil
+	return p.jobs
 }

@@ -59,18 +59,22 @@ func writeJob(w io.Writer, s carillon.Standing) {
 	}
 }
 
-func writeJobs(w io.Writer, jobs []job.Job) {
+// writeJobs writes a line per job, and under one that is paused or parked with a reason another.
+func writeJobs(w io.Writer, jobs []carillon.Standing) {
 	if len(jobs) == 0 {
 		fmt.Fprintln(w, "no jobs")
 		return
 	}
-	rows := make([][]string, len(jobs))
-	for i, j := range jobs {
-		next := "paused"
-		if at, ok := j.NextRunTime.Time(); ok {
+	rows := make([][]string, 0, len(jobs))
+	for _, s := range jobs {
+		next := string(s.State)
+		if at, ok := s.Job.NextRunTime.Time(); ok {
 			next = job.FormatTime(at)
 		}
-		rows[i] = []string{j.ID, j.Task, next, describeTrigger(j.Trigger)}
+		rows = append(rows, []string{s.Job.ID, s.Job.Task, next, describeTrigger(s.Job.Trigger)})
+		if s.State != carillon.JobIsActive && s.Reason != "" {
+			rows = append(rows, []string{"  because " + s.Reason})
+		}
 	}
 	writeTable(w, []string{"ID", "TASK", "NEXT RUN", "TRIGGER"}, []int{20, 10, 24, columns}, rows)
 }

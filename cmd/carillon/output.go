@@ -53,12 +53,13 @@ func (a *app) write(text string) error {
 }
 
 // writeTable writes rows under a title row. Columns are as wide as their texts, each at most its
-// limit; the last takes what is left of the line. Longer texts are cut.
+// limit; the last takes what is left of the line. Longer texts are cut. A row of one text
+// has the whole line.
 func writeTable(w io.Writer, titles []string, limits []int, rows [][]string) {
 	rows = append([][]string{titles}, rows...)
 	widths := make([]int, len(titles))
 	for _, row := range rows {
-		for i, text := range row {
+		for i, text := range row[:len(row)-1] {
 			widths[i] = max(widths[i], utf8.RuneCountInString(text))
 		}
 	}

@@ -21,7 +21,7 @@ func TestListExportImport(t *testing.T) {
 	env.must(t, nil, "job", "add", "--id", "a", "--task", "log", "--args", `{"message":"<&>"}`, "--cron", "0 3 * * mon", "--label", "team=x")
 	env.must(t, nil, "job", "add", "--id", "b", "--task", "log", "--every", "90m", "--retry", "3", "--label", "team=x", "--label", "tier=1")
 	env.must(t, nil, "job", "add", "--id", "c", "--task", "http", "--every", "1h", "--label", "team=y")
-	env.must(t, nil, "job", "pause", "a")
+	env.must(t, nil, "job", "pause", "a", "--reason", "holiday")
 	t.Run("list", func(t *testing.T) { testFilters(t, env) })
 	t.Run("round trip", func(t *testing.T) { testRoundTrip(t, env, second) })
 	t.Run("nothing of a file with a fault", func(t *testing.T) { testImportIsWhole(t, second) })
@@ -46,6 +46,7 @@ func testFilters(t *testing.T, env environment) {
 		"--limit 2":                     "a b",
 		"--limit 2 --after b":           "c",
 		"--after c":                     "",
+		"--after a --state active":      "b c",
 	} {
 		var list []document
 		env.must(t, &list, append([]string{"job", "list"}, strings.Fields(args)...)...)
@@ -55,6 +56,12 @@ func testFilters(t *testing.T, env environment) {
 		}
 		if got := strings.Join(ids, " "); got != want || list == nil {
 			t.Errorf("job list %s: %q, want %q", args, got, want)
+		}
+	}
+	for _, args := range []string{"", "--limit 1"} {
+		r := env.call(t, "", append([]string{"job", "list"}, strings.Fields(args)...)...)
+		if r.code != 0 || !strings.Contains(r.out, "\n  because holiday\n") {
+			t.Errorf("job list %s: %+v", args, r)
 		}
 	}
 	for args, word := range map[string]string{

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ var jobTests = []conformance{
 	{"enqueue: a repeated op gets the first answer", enqueueRepeats},
 	{"enqueue: a job that is gone or another is refused", enqueueForJob},
 	{"list: paused jobs last, unreadable ones left out", listOrders},
+	{"each job: of all partitions, page by page, until told to end", eachJob},
 	{"events about a job: its own and those of no job, oldest first", eventsAbout},
 	{"pause: every partition, idempotent, one event each", pauseTwice},
 }
@@ -281,6 +283,31 @@ func listOrders(t *testing.T, open Open) {
 	equal(r, "ids", ids, []string{"also-sooner", "sooner", "later", "paused"})
 	_, err = r.s.Get(r.ctx, "broken")
 	r.wantErr(err, store.ErrUnreadable)
+}
+
+func eachJob(t *testing.T, open Open) {
+	r := newRig(t, open, three)
+	want := map[string]int64{}
+	for i := range 560 { // more than a small hash holds, which comes in one piece
+		id := fmt.Sprintf("{one}-%d", i)
+		if i >= 540 {
+			id = fmt.Sprintf("other-%d", i)
+		}
+		want[id] = r.add(id).RunTime
+	}
+	r.raw.do("HSET", r.keyIn(r.s.PartitionOf("broken"), "jobs"), "broken", "what is this")
+	got := map[string]int64{}
+	r.must(r.s.EachJob(r.ctx, func(e store.Entry) bool {
+		got[e.Job.ID] = e.RunTime
+		return true
+	}))
+	equal(r, "jobs with their run times", got, want)
+	calls := 0
+	r.must(r.s.EachJob(r.ctx, func(store.Entry) bool {
+		calls++
+		return calls < 3
+	}))
+	equal(r, "jobs seen until told to end", calls, 3)
 }
 
 func eventsAbout(t *testing.T, open Open) {
