@@ -1,10 +1,11 @@
 -- dispatch: advance due jobs and put their runs into the streams, all or nothing per job.
 -- KEYS[4] paused (string)  KEYS[5] run_times (zset)  KEYS[6] calendars (hash)
 -- KEYS[7] calendar_jobs (hash)  then keys that jobs point at: streams, histories
--- ARGV[7] jobs  ARGV[8] how many bodies may share an entry of a stream  then per job: id, header that was read, header to store or '' to finish the job,
---   next run time in ms, latest time dispatched in ms, index of its stream, index of its history or 0
---   when there is nothing to do there, version of the calendars it was decided with or '' if it refers to
---   none, rows, events (each one text, with a newline between two), how many bodies, then the bodies
+-- ARGV[7] jobs  ARGV[8] how many bodies, of whichever jobs, may share an entry of a stream (m1, m2, …)
+-- then per job: id, header that was read, header to store or '' to finish the job, next run time in ms,
+--   latest time dispatched in ms, index of its stream, index of its history (0 if there are no rows and
+--   the job goes on), version of the calendars it was decided with or '' if it refers to none, rows,
+--   events (each one text, with a newline between two), how many bodies, then the bodies
 -- Returns {now, tag, tag, …} with OK | STALE | NOT_DUE per job, then the sequence if it grew, or
 -- {FENCED, …} | {PAUSED}.
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'PAUSED'} end

@@ -6,9 +6,9 @@
 -- ARGV[5] lease, ms  then per run: id, owner, event line, history row up to the start, history row
 --   after the finish, letters for what else there is: d it failed, r a retry follows, n something follows
 --   in the same slot; then for r: delay in ms, body, event line; for n: body
--- Returns a tag per run, with ' n' when the first n of what follows were dropped as missed: DONE |
--- NEXT (what follows has started) | BACK (what follows is in the stream, since its executor is
--- paused) | REFUSED.
+-- Returns a tag per run: DONE | NEXT n (what follows has started, but for its first n runs, which were
+-- missed) | BACK (what follows is in the stream, since its executor is paused) | REFUSED. A call that is
+-- sent again gets NEXT for what it let start, else REFUSED.
 local ended, done = {}, {}
 -- close ends the run of e, held as value since started, or has it tried again, and returns whether its
 -- job is gone.

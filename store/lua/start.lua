@@ -5,7 +5,8 @@
 --   history (list)
 -- ARGV[5] group  ARGV[6] consumer  ARGV[7] owner  ARGV[8] lease, ms  ARGV[9] executor
 -- ARGV[10] entries, then per entry in order: id, how many of its messages to start, how many to give back
--- then the bodies to start, then those to give back, in the order of their entries
+-- then the bodies to start, then those to give back, in the order of their entries: every message of an
+--   entry is among one of them, since the entry goes; what is given back shares a new one
 -- Returns {now, tag, …}, a tag per message to start, with ' n' when its first n runs were dropped as
 -- missed: STARTED | MISSED | FULL | WAITING | REMOVED | RUNNING (elsewhere, or by an older call) |
 -- GONE (not pending here) | PAUSED (the executor is: nothing was done, the entries are pending here
