@@ -60,7 +60,7 @@ bin/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && CGO_ENABLED=0 $(GO) build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 .PHONY: tools-test
-tools-test: ## check Dockerfile, docker-compose.yml and deploy/ against their schemas, and test bench/
+tools-test: redis ## check Dockerfile, docker-compose.yml and deploy/ against their schemas, and test bench/
 	cd tools && $(GO) test -count=1 ./... # uncached: what is read lies outside of the module
 	cd bench && $(GO) vet ./... && $(GO) test ./...
 

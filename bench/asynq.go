@@ -8,11 +8,8 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// asynqLoaders is how many goroutines give asynq the tasks of a burst before their instant.
-const asynqLoaders = 64
-
 func (r *rig) asynqAt() asynq.RedisClientOpt {
-	return asynq.RedisClientOpt{Addr: r.redis.Addr(), PoolSize: asynqLoaders}
+	return asynq.RedisClientOpt{Addr: r.redis.Addr(), PoolSize: loaders}
 }
 
 // asynqBurst is the burst through asynq: tasks scheduled for one instant, until the last handler was
@@ -30,7 +27,7 @@ func (b *bench) asynqBurst(ctx context.Context, jobs int) (time.Duration, error)
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(task, func(context.Context, *asynq.Task) error { count.add(); return nil })
 	at := b.after(3*time.Second, jobs, 50*time.Microsecond)
-	_, err := share(ctx, asynqLoaders, jobs, func(ctx context.Context, i int) error {
+	_, err := share(ctx, loaders, jobs, func(ctx context.Context, i int) error {
 		_, err := client.EnqueueContext(ctx, asynq.NewTask(task, nil), asynq.ProcessAt(at), asynq.TaskID(fmt.Sprintf("job-%d", i)))
 		return err
 	})

@@ -18,7 +18,40 @@ import (
 	"github.com/carillon-project/carillon/bench/internal/report"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is the program itself in the processes that it starts of itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == etcdCommand || os.Args[1] == nodeCommand) {
+		main()
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func TestQuickRunMeasures(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rows.json")
+	env := map[string]string{"BENCH_JSON": file}
+	var out, talk strings.Builder
+	args := []string{"-quick", "-rounds", "1", "-only", "enqueue,idle"}
+	if err := run(t.Context(), args, func(name string) string { return env[name] }, nil, &out, &talk); err != nil {
+		t.Fatalf("%v\n%s", err, talk.String())
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got report.Report
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Rows) != 4 {
+		t.Fatalf("%d rows, want two of each measurement:\n%s", len(got.Rows), out.String())
+	}
+	for _, r := range got.Rows {
+		if r.Carillon <= 0 || r.Against <= 0 || r.Ratio <= 0 || !strings.Contains(out.String(), r.Name) {
+			t.Errorf("row %+v is not measured, or not in the table:\n%s", r, out.String())
+		}
+	}
+}
 
 func TestFlagsAreRefused(t *testing.T) {
 	tests := []struct {

@@ -59,7 +59,7 @@ func (b *bench) reportGrowth(all []grown) {
 	}
 	b.report.Add(report.Higher("runs over these takeovers, neither lost nor doubled", "runs", float64(once), "due", float64(due), 1))
 	var ticks []report.Tick
-	cost, gap, memory := report.Curve{Name: "µs per run"}, report.Curve{Name: "takeover, ms"}, report.Curve{Name: "node, MB"}
+	cost, gap, memory := report.Curve{Name: "per run, µs"}, report.Curve{Name: "takeover, ms"}, report.Curve{Name: "node, MB"}
 	for _, g := range all {
 		x := math.Log10(float64(g.jobs))
 		b.report.Note(fmt.Sprintf("beside %s stored jobs, burst of %s: from the instant to the last end, per run",

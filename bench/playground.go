@@ -100,7 +100,7 @@ func (p *playground) addTickers(ctx context.Context) (time.Time, error) {
 	first := time.Now().Add(2 * time.Second).Truncate(time.Second)
 	for i := range tickers {
 		start := first.Add(time.Duration(i) * tick)
-		j := carillon.Job{ID: "ticker-" + strconv.Itoa(i), Task: task, Trigger: everySecond(start), Options: carillon.Options{Coalesce: job.CoalesceAll}}
+		j := carillon.Job{ID: "ticker-" + strconv.Itoa(i), Task: task, Trigger: everySecond(start), Options: carillon.Options{Coalesce: job.CoalesceAll, Overlap: job.OverlapQueue}}
 		if _, err := p.client.AddJob(ctx, j); err != nil {
 			return first, err
 		}

@@ -15,7 +15,7 @@ import (
 const (
 	teamSize = 3
 	// tickers are the jobs that are due once a second each, spread evenly. Times that were missed while
-	// nobody led all run later.
+	// nobody led all run later, and wait for a run that a dead or stopped node still holds.
 	tickers = 100
 	// tick is how far apart their due times are.
 	tick = time.Second / tickers

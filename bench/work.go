@@ -13,6 +13,9 @@ import (
 // patience is how long a measurement may take at most.
 const patience = 5 * time.Minute
 
+// loaders is how many goroutines store what is measured later.
+const loaders = 64
+
 // counter counts what happens and tells when all has.
 type counter struct {
 	left atomic.Int64

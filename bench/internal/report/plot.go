@@ -34,11 +34,11 @@ type Tick struct {
 const (
 	plotWidth   = 740
 	plotTop     = 48
-	plotRight   = 80
+	plotRight   = 100
 	barsLeft    = 170
 	barPitch    = 34
 	barThick    = 20
-	curvesLeft  = 70
+	curvesLeft  = 86
 	curvesDepth = 240 // height of the curves' field
 )
 
@@ -75,7 +75,7 @@ func Bars(name, title, unit string, bars ...Bar) Plot {
 	}
 	scale := 0.0
 	if most > 0 {
-		scale = (plotWidth - barsLeft - plotRight - 40) / most
+		scale = (plotWidth - barsLeft - plotRight - 20) / most
 	}
 	for i, bar := range bars {
 		y := float64(plotTop + i*barPitch)

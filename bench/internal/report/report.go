@@ -90,7 +90,7 @@ func cells(r Row) []string {
 	}
 	return []string{
 		r.Name, Number(r.Carillon) + " " + r.Unit, Number(r.Against) + " " + r.Unit + " (" + r.Than + ")",
-		Number(r.Ratio) + "x", bar, r.Verdict(),
+		Number(math.Floor(r.Ratio*100)/100) + "x", bar, r.Verdict(), // a ratio below its bar is not printed as if it were at it
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 func sample() *report.Report {
 	r := &report.Report{Facts: []report.Fact{{Name: "processor", Text: "a|b"}}}
 	r.Add(report.Higher("burst", "runs/s", 52_800, "asynq", 6600, 4).AimingAt(8), report.Within("lateness p99", "ms", 25, 20))
+	r.Add(report.Higher("ran once", "runs", 9999, "due", 10_000, 1))
 	r.Note("gocron p99", 4.8, "ms")
 	r.Plots = append(r.Plots, report.Bars("burst", "Runs per second", "runs/s", report.Bar{Name: "carillon", Value: 3}))
 	return r
@@ -28,6 +29,7 @@ func TestTable(t *testing.T) {
 		"work carillon against ratio bar verdict",
 		"burst 52,800 runs/s 6,600 runs/s (asynq) 8x 4x (aim 8x) aim met",
 		"lateness p99 25 ms 20 ms (limit) 0.8x 1x short",
+		"ran once 9,999 runs 10,000 runs (due) 0.99x 1x short",
 		"", "beside", "gocron p99 4.8 ms",
 	}
 	var got []string
@@ -54,6 +56,7 @@ func TestJSON(t *testing.T) {
 	want := []map[string]any{
 		{"name": "burst", "carillon": 52800.0, "against": 6600.0, "ratio": 8.0, "bar": 4.0, "ok": true, "aim": 8.0, "unit": "runs/s", "than": "asynq"},
 		{"name": "lateness p99", "carillon": 25.0, "against": 20.0, "ratio": 0.8, "bar": 1.0, "ok": false, "unit": "ms", "than": "limit"},
+		{"name": "ran once", "carillon": 9999.0, "against": 10000.0, "ratio": 0.9999, "bar": 1.0, "ok": false, "unit": "runs", "than": "due"},
 	}
 	if diff := cmp.Diff(want, got.Rows); diff != "" {
 		t.Error(diff)
