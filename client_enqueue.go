@@ -1,8 +1,11 @@
 package carillon
 
 import (
+	"context"
 	"fmt"
 	"time"
+
+	"github.com/carillon-project/carillon/store"
 )
 
 // RunAt lets an Enqueue run at t and not before; a time that has passed means now. The run's
@@ -19,21 +22,24 @@ func IdempotencyKeyFor(key string, life time.Duration) CallOption {
 	return func(c *call) { c.key, c.keyLife = key, life }
 }
 
-// settle turns what the options say of time into at, and returns the scheduled time in ms. now is
-// that of Redis.
-func (c *call) settle(now int64) (scheduled int64, err error) {
+// settle turns what the options say of time into at, and returns it in ms; 0 means now.
+func (c *call) settle(ctx context.Context, s *store.Store) (at int64, err error) {
 	if c.key != "" && c.keyLife <= 0 {
 		return 0, fmt.Errorf("carillon: enqueue: the life of an idempotency key, %s, must be positive", c.keyLife)
+	}
+	if c.after <= 0 && c.at.IsZero() {
+		return 0, nil
+	}
+	now, err := s.Now(ctx, 0)
+	if err != nil {
+		return 0, err
 	}
 	if c.after > 0 {
 		c.at = time.UnixMilli(now).Add(c.after)
 	}
-	if c.at.IsZero() {
-		return now, nil
+	at = ceilMillis(c.at)
+	if at > now {
+		c.keyLife += time.Duration(at-now) * time.Millisecond
 	}
-	scheduled = ceilMillis(c.at)
-	if scheduled > now {
-		c.keyLife += time.Duration(scheduled-now) * time.Millisecond
-	}
-	return scheduled, nil
+	return at, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,7 +55,7 @@ func (c *Client) Enqueue(ctx context.Context, task string, args any, opts ...Cal
 const bulk = 500
 
 // EnqueueMany runs a task once for each of args, in batches, and returns the run ids in their
-// order. Each batch is enqueued whole or not at all; after an error the batches before it stay
+// order. Each batch is enqueued whole or not at all; after an error other batches stay
 // enqueued, and the error says how many runs they had. An idempotency key goes with a single run.
 func (c *Client) EnqueueMany(ctx context.Context, task string, args []any, opts ...CallOption) ([]string, error) {
 	o := callOf(opts)
@@ -68,30 +69,23 @@ func (c *Client) EnqueueMany(ctx context.Context, task string, args []any, opts 
 	if err := job.ValidID("task", task); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidJob, err)
 	}
-	reg, err := s.Registry(ctx)
+	if err := s.Knows(ctx, o.executor, task); err != nil {
+		return nil, err
+	}
+	at, err := o.settle(ctx, s)
 	if err != nil {
-		return nil, err
-	}
-	if err := reg.Knows(o.executor, task); err != nil {
-		return nil, err
-	}
-	now, err := s.Now(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	if now, err = o.settle(now); err != nil {
 		return nil, err
 	}
 	messages := make([]store.Message, len(args))
 	for i, a := range args {
-		if messages[i], err = adHoc(s, task, a, o, now); err != nil {
+		if messages[i], err = adHoc(s, task, a, o, at); err != nil {
 			return nil, err
 		}
 	}
 	return send(ctx, s, messages, o)
 }
 
-func adHoc(s *store.Store, task string, args any, o call, now int64) (store.Message, error) {
+func adHoc(s *store.Store, task string, args any, o call, at int64) (store.Message, error) {
 	raw, err := json.Marshal(args)
 	if err != nil {
 		return store.Message{}, fmt.Errorf("%w: args: %w", ErrInvalidJob, err)
@@ -117,11 +111,11 @@ func adHoc(s *store.Store, task string, args any, o call, now int64) (store.Mess
 	return store.Message{
 		Attempt: 1, Grace: job.GraceNone, Overlap: job.OverlapSkip, JobID: "@" + task, Executor: o.executor, Task: task,
 		OnLost: job.OnLostRerun, Retry: retry, Timeout: time.Duration(o.timeout), Args: raw,
-		Runs: []store.MessageRun{{ID: id.String(), Scheduled: now, Due: now}},
+		Runs: []store.MessageRun{{ID: id.String(), Scheduled: at, Due: at}},
 	}, nil
 }
 
-// send enqueues messages by partition, in batches.
+// send enqueues messages by partition, in batches, of which the next is made while one is under way.
 func send(ctx context.Context, s *store.Store, messages []store.Message, o call) ([]string, error) {
 	byPartition := map[int][]store.Message{}
 	ids := make([]string, len(messages))
@@ -130,28 +124,60 @@ func send(ctx context.Context, s *store.Store, messages []store.Message, o call)
 		p := s.PartitionOf(ids[i])
 		byPartition[p] = append(byPartition[p], m)
 	}
-	sent := 0
-	var short error // of what was carried out and too few replicas have
+	var sending sync.WaitGroup
+	places, results := make(chan struct{}, 2), batches{all: len(ids)}
 	for p, all := range byPartition {
 		for batch := range slices.Chunk(all, bulk) {
-			sub := store.Submission{Op: uuid.NewString(), Answer: batch[0].Runs[0].ID, Messages: batch}
-			if !o.at.IsZero() {
-				sub.At = ceilMillis(o.at)
+			places <- struct{}{}
+			if results.failed() {
+				<-places
+				break
 			}
-			if o.key != "" {
-				sub.Op, sub.Life = "idempotency:"+ids[0], o.keyLife
-			}
-			_, err := s.Submit(ctx, p, sub)
-			if errors.Is(err, ErrNotReplicated) {
-				short, err = fmt.Errorf("carillon: enqueue: run %s: %w", batch[0].Runs[0].ID, err), nil
-			}
-			if err != nil {
-				return nil, fmt.Errorf("carillon: enqueue: %d of %d runs were enqueued before: %w", sent, len(ids), err)
-			}
-			sent += len(batch)
+			sending.Go(func() {
+				sub := store.Submission{Op: uuid.NewString(), Answer: batch[0].Runs[0].ID, Messages: batch}
+				if !o.at.IsZero() {
+					sub.At = ceilMillis(o.at)
+				}
+				if o.key != "" {
+					sub.Op, sub.Life = "idempotency:"+ids[0], o.keyLife
+				}
+				_, err := s.Submit(ctx, p, sub)
+				results.add(batch, err)
+				<-places
+			})
 		}
 	}
-	return ids, short
+	sending.Wait()
+	if results.err != nil {
+		return nil, fmt.Errorf("carillon: enqueue: %d of %d runs were enqueued: %w", results.sent, results.all, results.err)
+	}
+	return ids, results.short
+}
+
+// batches is what became of the batches of one EnqueueMany.
+type batches struct {
+	mu         sync.Mutex
+	all, sent  int
+	err, short error // the first failure; of what was carried out and too few replicas have
+}
+
+func (b *batches) add(batch []store.Message, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrNotReplicated):
+		b.short = fmt.Errorf("carillon: enqueue: run %s: %w", batch[0].Runs[0].ID, err)
+	case err != nil:
+		b.err = errors.Join(b.err, err)
+		return
+	}
+	b.sent += len(batch)
+}
+
+func (b *batches) failed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err != nil
 }
 
 // Events returns what the log of each store holds, oldest first within a store.

@@ -51,6 +51,7 @@ var (
 	keyVars = map[string]map[string]bool{
 		"lib":      {"key": true, "slot": true, "stream": true, "waiting": true},
 		"due":      {"key": true},
+		"enqueue":  {"unpack(KEYS": true, "op": true},
 		"dispatch": {"stream": true, "history": true},
 		"start":    {"keyLine": true, "keyRuns": true},
 		"taken":    {"unpack(slots": true, "unpack(counts": true},

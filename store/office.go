@@ -162,7 +162,13 @@ func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Di
 		}
 		return index[key]
 	}
-	args := append(make([]any, 0, 2+12*len(jobs)), len(jobs), share(jobs))
+	messages, bytes := 0, 0
+	for _, d := range jobs {
+		for _, m := range d.Messages {
+			messages, bytes = messages+1, bytes+len(m.Args)+64*len(m.Runs)
+		}
+	}
+	args := append(make([]any, 0, 2+12*len(jobs)), len(jobs), share(messages, bytes))
 	for _, d := range jobs {
 		next, history := "", 0
 		if d.Next != nil {
@@ -195,21 +201,17 @@ func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Di
 	return answers, n.unreadable("dispatch")
 }
 
+// crowd is how many messages it takes for some to share an entry.
+const crowd = 64
+
 // share is how many messages of a call may stand in one entry of a stream. A lone message has an entry
 // of its own; of a crowd up to eight share one, as long as they are short and there remain enough
 // entries for all nodes to have some. What a node has no room for it puts back.
-func share(jobs []Dispatch) int {
+func share(messages, bytes int) int {
 	const (
-		crowd = 64
 		most  = 8
 		short = 4 << 10
 	)
-	messages, bytes := 0, 0
-	for _, d := range jobs {
-		for _, m := range d.Messages {
-			messages, bytes = messages+1, bytes+len(m.Args)+64*len(m.Runs)
-		}
-	}
 	if messages == 0 || bytes/messages > short {
 		return 1
 	}

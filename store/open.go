@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
@@ -26,6 +27,8 @@ type Store struct {
 	uid        atomic.Pointer[string]
 	partitions []keys
 	sequences  []sequence // by partition
+	crossing   crossing   // of submissions
+	seen       seen       // of the registry
 }
 
 const storeFormat = "1"
@@ -39,7 +42,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Store{cfg: cfg, log: cfg.Logger}
+	s := &Store{cfg: cfg, log: cfg.Logger, seen: seen{now: time.Now}}
 	told.to(s)
 	if err := s.dial(); err != nil {
 		told.noMore(s)
@@ -63,6 +66,7 @@ func (s *Store) Close() {
 			s.log.Debug("closing redis client failed", "error", err)
 		}
 	}
+	s.crossing.close()
 	told.noMore(s)
 }
 

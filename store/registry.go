@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -81,6 +82,36 @@ func (s *Store) RegistryIn(ctx context.Context, partition int) (Registry, error)
 	slices.Sort(r.Executors)
 	slices.Sort(r.Tasks)
 	return r, nil
+}
+
+// seenLife is how long a registry that was read is good for names that are in it. Names never leave it
+// but with the store itself.
+const seenLife = time.Second
+
+// seen is the registry as it was read last.
+type seen struct {
+	now      func() time.Time
+	mu       sync.Mutex
+	registry Registry
+	until    time.Time
+}
+
+// Knows is Registry.Knows for the registry of the store, which it does not read each time.
+func (s *Store) Knows(ctx context.Context, executor, task string) error {
+	s.seen.mu.Lock()
+	known := s.seen.now().Before(s.seen.until) && s.seen.registry.Knows(executor, task) == nil
+	s.seen.mu.Unlock()
+	if known {
+		return nil
+	}
+	r, err := s.Registry(ctx)
+	if err != nil {
+		return err
+	}
+	s.seen.mu.Lock()
+	s.seen.registry, s.seen.until = r, s.seen.now().Add(seenLife)
+	s.seen.mu.Unlock()
+	return r.Knows(executor, task)
 }
 
 // Knows returns ErrUnknownExecutor or ErrUnknownTask when no node has ever served the name.

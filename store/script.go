@@ -91,7 +91,7 @@ var (
 	addScript           = newScript("add", refers, 7, 0).acknowledged()
 	updateScript        = newScript("update", refers, 7, 0).acknowledged()
 	removeScript        = newScript("remove", refers, 11, 0).acknowledged()
-	enqueueScript       = newScript("enqueue", lib, 6, 0).acknowledged()
+	enqueueScript       = newScript("enqueue", lib, 5, 1).acknowledged()
 	withdrawScript      = newScript("withdraw", lib, 7, 0).acknowledged()
 	retryScript         = newScript("retry", lib, 6, 0).acknowledged()
 	backfillScript      = newScript("backfill", lib, 3, 1).acknowledged()

@@ -78,11 +78,13 @@ func (r *rig) consumers() []string {
 func reclaimDrops(t *testing.T, open Open) {
 	r := newRig(t, open)
 	e := r.add("j", func(j *job.Job) { j.MaxInstances = 1000 })
-	var all []store.Message
-	for range 130 {
-		all = append(all, message(e, r.now()))
+	for range 13 {
+		var some []store.Message
+		for range 10 {
+			some = append(some, message(e, r.now()))
+		}
+		r.send(some...)
 	}
-	r.send(all...)
 	r.fetch(nodeA)
 	equal(r, "first", r.reclaim(nodeA, 0, true), 100)
 	equal(r, "consumers", r.consumers(), []string{nodeA})

@@ -177,7 +177,7 @@ func (r *rig) dispatch(d ...store.Dispatch) []store.Dispatched {
 	return answers
 }
 
-// send puts messages into their stream without a dispatch, one entry each.
+// send puts messages into their stream without a dispatch, one entry each unless they are a crowd.
 func (r *rig) send(messages ...store.Message) {
 	r.Helper()
 	_, err := r.s.Enqueue(r.ctx, r.s.PartitionOf(messages[0].JobID), unique("op"), "sent", time.Hour, "", "", messages)
