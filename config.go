@@ -49,6 +49,14 @@ type Config struct {
 	// up its office, never leads again, and goes on running handlers.
 	OnStall func(error)
 
+	// ExportDir is where the leader writes an export of every store, as WriteExport does, into a file of
+	// its own, each ExportEvery by Redis's clock; the newest ExportKeep files of a store stay. Files are
+	// named TIME.STORE@CLUSTER.jsonl, so that they sort by time and clusters may share a directory. A
+	// store that is empty, lost or unreadable is not exported. Give it to all nodes. Default: none.
+	ExportDir   string
+	ExportEvery time.Duration // default 1h, at least 10s
+	ExportKeep  int           // default 24
+
 	WaitReplicas int // as in ClientConfig, of this node's client
 	HistoryLimit int // rows kept per job; default 1,000
 
@@ -93,6 +101,12 @@ func (c Config) Validate() error {
 	}
 	if c.DrainTimeout < 0 {
 		faults = append(faults, fmt.Errorf("drain timeout %s must not be negative", c.DrainTimeout))
+	}
+	if c.ExportEvery != 0 && c.ExportEvery < minExportEvery {
+		faults = append(faults, fmt.Errorf("export every %s must be at least %s", c.ExportEvery, minExportEvery))
+	}
+	if c.ExportKeep < 0 {
+		faults = append(faults, fmt.Errorf("export keep %d must not be negative", c.ExportKeep))
 	}
 	probe := Job{Task: "any", Trigger: Every(time.Second), Options: c.Defaults}
 	if err := probe.Validate(); err != nil {
@@ -140,6 +154,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 30 * time.Second
+	}
+	if c.ExportEvery == 0 {
+		c.ExportEvery = time.Hour
+	}
+	if c.ExportKeep == 0 {
+		c.ExportKeep = 24
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()

@@ -37,6 +37,9 @@ func TestConfigValidate(t *testing.T) {
 		{"run lease too short", func(c *carillon.Config) { c.RunLease = 999 * time.Millisecond }, []string{"run lease 999ms must be at least 1s"}},
 		{"run lease negative", func(c *carillon.Config) { c.RunLease = -time.Second }, []string{"run lease -1s"}},
 		{"drain timeout negative", func(c *carillon.Config) { c.DrainTimeout = -1 }, []string{"drain timeout -1ns"}},
+		{"exports too often", func(c *carillon.Config) { c.ExportEvery = 10*time.Second - 1 }, []string{"export every 9.999999999s must be at least 10s"}},
+		{"exports at their limits", func(c *carillon.Config) { c.ExportEvery, c.ExportKeep = 10*time.Second, 1 }, nil},
+		{"exports negative", func(c *carillon.Config) { c.ExportKeep = -1 }, []string{"export keep -1"}},
 		{"defaults", func(c *carillon.Config) { c.Defaults.MaxInstances = -1 }, []string{"defaults: ", "max_instances: -1"}},
 		{"defaults that are no words", func(c *carillon.Config) { c.Defaults.Coalesce = "often" }, []string{"defaults: ", "coalesce"}},
 		{"good defaults", func(c *carillon.Config) {

@@ -31,6 +31,7 @@ type meters struct {
 	repairs    prometheus.Counter
 	lost       *prometheus.GaugeVec
 	rolledBack prometheus.Counter
+	exports    *prometheus.CounterVec
 }
 
 var latenessBuckets = []float64{.001, .002, .003, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 5, 15, 60}
@@ -82,10 +83,11 @@ func newMeters(node string) *meters {
 			Namespace: "carillon", Name: "store_lost", Help: "1 while the Redis of a store is not the one the cluster knows: nothing fires in it until it is restored or adopted.", ConstLabels: labels,
 		}, []string{"store"}),
 		rolledBack: counter("store_rollbacks_total", "Times this node, as leader, saw that Redis had lost its latest writes."),
+		exports:    counters("exports_total", "Exports of a store that this node made as leader: written or failed.", "store", "outcome"),
 	}
 	m.registry.MustRegister(
 		m.leader, m.term, m.members, m.watched, m.queue, m.paused, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
-		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs, m.lost, m.rolledBack,
+		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs, m.lost, m.rolledBack, m.exports,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m

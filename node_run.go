@@ -95,6 +95,7 @@ func (r *running) run(ctx context.Context) error {
 	rest.Go(func() { r.lines.run(membership, r.client.stores) })
 	rest.Go(func() { r.announce(membership) })
 	rest.Go(func() { r.guardStores(membership) })
+	rest.Go(func() { r.exportStores(membership) })
 
 	err = r.await(ctx, failed)
 	r.log.Info("stopping", "reason", reason(ctx, err))

@@ -22,6 +22,9 @@ type nodeFlags struct {
 	executors                        []string
 	leaseTTL, runLease, drainTimeout time.Duration
 	historyLimit, partitions         int
+	exportDir                        string
+	exportEvery                      time.Duration
+	exportKeep                       int
 	defaults                         carillon.Options
 	taskFlags
 }
@@ -56,6 +59,9 @@ func (f *nodeFlags) register(flags *pflag.FlagSet) {
 	durationVar(flags, &f.drainTimeout, "drain-timeout", 30*time.Second, "how long a node that ends waits for its runs")
 	flags.IntVar(&f.historyLimit, "history-limit", 1000, "rows of history kept per job")
 	flags.IntVar(&f.partitions, "partitions", 1, "of stores that this node creates")
+	flags.StringVar(&f.exportDir, "export-dir", "", "`DIR` where the leader writes exports of the stores (default: none)")
+	durationVar(flags, &f.exportEvery, "export-every", time.Hour, "how often it does")
+	flags.IntVar(&f.exportKeep, "export-keep", 24, "exports of each store that stay, the newest")
 	flags.BoolVar(&f.allowUnfit, "allow-unfit", false, "use a Redis that may lose jobs, with a warning")
 	flags.Var(&jsonValue{set: f.defaults.Coalesce.UnmarshalJSON, kind: "WORD"}, "coalesce", "default of jobs: latest, earliest or all")
 	flags.Var(&jsonValue{set: f.defaults.MisfireGraceTime.UnmarshalJSON, kind: "DURATION"}, "misfire-grace-time", "default of jobs (default none)")
@@ -87,7 +93,8 @@ func (a *app) nodeConfig(f nodeFlags) (carillon.Config, error) {
 		Name: f.name, Cluster: a.cluster, Etcd: etcd.endpoints, EtcdTLS: etcd.tls, EtcdUser: etcd.user, EtcdPassword: etcd.password,
 		Stores: p.urls, Namespace: a.prefix(), RedisTLS: secure, AllowUnfit: f.allowUnfit, Partitions: f.partitions,
 		Defaults: f.defaults, Listen: f.listen, Advertise: f.advertise, LeaseTTL: f.leaseTTL, RunLease: f.runLease,
-		DrainTimeout: f.drainTimeout, HistoryLimit: f.historyLimit, WaitReplicas: a.replicas, Logger: a.logger(hclog.Info), Now: now,
+		DrainTimeout: f.drainTimeout, HistoryLimit: f.historyLimit,
+		ExportDir: f.exportDir, ExportEvery: f.exportEvery, ExportKeep: f.exportKeep, WaitReplicas: a.replicas, Logger: a.logger(hclog.Info), Now: now,
 	}
 	cfg.Executors, err = parseExecutors(f.executors)
 	return cfg, err

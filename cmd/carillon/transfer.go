@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,7 +20,7 @@ func (a *app) storeExportCommand() *cobra.Command {
 		Example: "  carillon store export > jobs.jsonl",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-				return a.export(cmd.Context(), c, in)
+				return c.WriteExport(cmd.Context(), a.stdout, in...)
 			})
 		},
 	}
@@ -30,46 +29,6 @@ func (a *app) storeExportCommand() *cobra.Command {
 // calendarLine is a calendar in an export.
 type calendarLine struct {
 	Calendar *carillon.Calendar `json:"calendar"`
-}
-
-// export prints what the selected store has, or all stores, once all is read. Jobs are read first: the
-// calendars that they refer to stay while they do.
-func (a *app) export(ctx context.Context, c *carillon.Client, in []carillon.CallOption) error {
-	jobs, err := exported(ctx, c, in, c.Export)
-	if err != nil {
-		return err
-	}
-	calendars, err := exported(ctx, c, in, c.Calendars)
-	if err != nil {
-		return err
-	}
-	for i := range calendars {
-		if err := a.line(calendarLine{&calendars[i]}); err != nil {
-			return err
-		}
-	}
-	for _, j := range jobs {
-		if err := a.line(j); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// exported is what read returns of the selected store, or of all stores.
-func exported[T any](ctx context.Context, c *carillon.Client, in []carillon.CallOption, read func(context.Context, ...carillon.CallOption) ([]T, error)) ([]T, error) {
-	if len(in) > 0 {
-		return read(ctx, in...)
-	}
-	var all []T
-	for _, name := range c.Stores() {
-		some, err := read(ctx, carillon.InStore(name))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
-	}
-	return all, nil
 }
 
 func (a *app) storeImportCommand() *cobra.Command {

@@ -70,6 +70,7 @@ func TestInputIsRefusedBeforeAnythingIsContacted(t *testing.T) {
 		{"executor without number", "", "node --executor mail", []string{"--executor", "mail"}},
 		{"executor of nothing", "", "node --executor mail=0", []string{"mail", "0"}},
 		{"short lease", "", "node --lease-ttl 1s", []string{"lease"}},
+		{"exports too often", "", "node --export-every 5s", []string{"export every 5s", "10s"}},
 		{"node with a selected store", "", "node --store x", []string{"--store"}},
 		{"wrong CIDR", "", "node --allow-http-to 10.0.0.0/99", []string{"--allow-http-to"}},
 		{"no such program", "", "node --allow-shell /does/not/exist", []string{"--allow-shell"}},
