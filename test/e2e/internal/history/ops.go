@@ -35,27 +35,31 @@ type span struct {
 	from, until time.Time // zero = without end
 }
 
-// spans returns how the job was defined over time. After an op that failed either way may hold until
-// the next one.
+// spans returns how the job was defined over time. After an op that failed nobody knows whether it took
+// effect, until one of its kind succeeds: the spans between are empty, and nothing is asked of them.
 func (h History) spans(j Job) []span {
 	all := []span{{job: j}}
+	definition, state := true, true // known for sure
 	for _, op := range h.Ops {
 		if op.JobID != j.ID {
 			continue
 		}
-		last := all[len(all)-1]
-		all[len(all)-1].until = op.Asked
+		last := &all[len(all)-1]
+		if last.until.IsZero() {
+			last.until = op.Asked
+		}
 		next := span{job: last.job, off: last.off, from: op.Done}
 		switch op.Kind {
 		case OpChange:
 			next.job.First, next.job.Every = op.First, op.Every
+			definition = !op.Failed
 		case OpPause, OpRemove:
-			next.off = true
+			next.off, state = true, !op.Failed
 		case OpResume:
-			next.off = false
+			next.off, state = false, !op.Failed
 		}
-		if op.Failed {
-			next.until = op.Done // an empty span: nothing is known for sure
+		if !definition || !state {
+			next.until = op.Done
 		}
 		all = append(all, next)
 	}
