@@ -43,7 +43,7 @@ func TestExplainWhatAnOutageLeft(t *testing.T) {
 	must(client.AddJob(t.Context(), j))(t)
 	explained(t, client, "j", start.Add(30*time.Minute), carillon.VerdictNoTime, "nearest are", job.FormatTime(start.Add(time.Hour)))
 	explained(t, client, "j", start.Add(9*time.Hour), carillon.VerdictAhead, "ahead")
-	explained(t, client, "j", start, carillon.VerdictBeforeAdded)
+	explained(t, client, "j", start, carillon.VerdictNotDispatched, "no node leads")
 	lift(t, node)
 	eventually(t, 10*time.Second, "a run", func() bool {
 		return tallied(must(client.History(t.Context(), "j", 100))(t))["executed"] == 1
