@@ -116,6 +116,15 @@ func TestGoodStoresAndEditsPass(t *testing.T) {
 			h.Ops[3].Failed = true
 			dispatched(h, 15.5, 15.5)
 		}},
+		{"nothing was dispatched until a change", edited, func(h *history.History) { drop(h, 4); drop(h, 5) }},
+		{"dispatched between a pause that failed and the next", edited, func(h *history.History) {
+			again := h.Ops[1]
+			again.Asked, again.Done = at(9.7), at(9.71)
+			h.Ops[1].Failed = true
+			h.Ops = slices.Insert(h.Ops, 2, again)
+			h.Executions = append(h.Executions, ran("e", "late", 9.5, 1, "a", 9.51))
+			dispatched(h, 9.5, 9.5)
+		}},
 		{"times that a fault kept until a pause", edited, func(h *history.History) {
 			drop(h, 7.5)
 			h.Faults = append(h.Faults, history.Fault{Kind: history.Killed, Node: "a", At: at(7.4), Until: at(9.3)})
@@ -205,6 +214,13 @@ func TestBadEditsAreRejected(t *testing.T) {
 			h.Skips = append(h.Skips, history.Skip{JobID: "e", Outcome: "missed", From: at(6.5), Until: at(7.4), Count: 1})
 		}, history.NoneLost},
 		{"dispatched while its job is paused", func(h *history.History) { dispatched(h, 9.5, 10) }, history.Stopped},
+		{"one time was passed over before a change", func(h *history.History) { drop(h, 4) }, history.NoneLost},
+		{"dispatched after a pause that failed and one that did not", func(h *history.History) {
+			failed := h.Ops[1]
+			failed.Asked, failed.Done, failed.Failed = at(9.1), at(9.11), true
+			h.Ops = slices.Insert(h.Ops, 1, failed)
+			dispatched(h, 9.5, 10)
+		}, history.Stopped},
 		{"dispatched after its job was removed", func(h *history.History) { dispatched(h, 14.5, 15) }, history.Stopped},
 		{"a time that no definition has", func(h *history.History) {
 			h.Executions = append(h.Executions, ran("e", "x", 7.25, 1, "a", 7.3))

@@ -79,7 +79,7 @@ func (h History) required(j Job, end time.Time) []time.Time {
 			last = s.until.Add(-Settle)
 		}
 		for _, t := range s.job.Times(last) {
-			kept := !s.until.IsZero() && h.disturbed(t, s.until)
+			kept := !s.until.IsZero() && (h.disturbed(t, s.until) || h.stoodStill(t, s.until))
 			if (s.from.IsZero() || t.After(s.from)) && !kept {
 				all = append(all, t)
 			}
@@ -92,6 +92,15 @@ func (h History) required(j Job, end time.Time) []time.Time {
 // held at t, or after t, as a backlog does.
 func (h History) permitted(j Job, t time.Time) bool {
 	return slices.ContainsFunc(h.spans(j), func(s span) bool { return s.job.Due(t) })
+}
+
+// stoodStill reports whether Redis saw no dispatch of any job between two instants, as when a process
+// that had just been killed stood next in line for the office, and its lease had to end. A change of the
+// trigger then gives up what was due and not yet dispatched.
+func (h History) stoodStill(from, to time.Time) bool {
+	return len(h.Moves) > 0 && !slices.ContainsFunc(h.Moves, func(m Move) bool {
+		return m.From == "" && m.Term != 0 && m.At.After(from) && m.At.Before(to)
+	})
 }
 
 // disturbed reports whether any fault was there between two instants.
