@@ -10,12 +10,13 @@ import (
 
 // ownerOf returns which of the processes holds the far end of a loopback connection, or "" if none
 // of them does any more or this system has no /proc. names is by process id.
-func ownerOf(remote net.Addr, names map[int]string) string {
-	addr, ok := remote.(*net.TCPAddr)
-	if !ok {
+func ownerOf(c net.Conn, names map[int]string) string {
+	far, ok := c.RemoteAddr().(*net.TCPAddr)
+	near, ok2 := c.LocalAddr().(*net.TCPAddr)
+	if !ok || !ok2 {
 		return ""
 	}
-	inode := inodeOf(addr.Port)
+	inode := inodeOf(far.Port, near.Port)
 	if inode == "" {
 		return ""
 	}
@@ -27,9 +28,10 @@ func ownerOf(remote net.Addr, names map[int]string) string {
 	return ""
 }
 
-// inodeOf finds the socket that is bound to a local port on 127.0.0.1 and connected.
-func inodeOf(port int) string {
-	want := fmt.Sprintf("0100007F:%04X", port) // 127.0.0.1 as /proc prints it on little-endian machines
+// inodeOf finds the socket that is connected from one local port to another: several connections may
+// begin at the same port, as long as they lead to different ones.
+func inodeOf(from, to int) string {
+	at := func(port int) string { return fmt.Sprintf("0100007F:%04X", port) } // 127.0.0.1 as little-endian machines print it
 	f, err := os.Open("/proc/net/tcp")
 	if err != nil {
 		return ""
@@ -38,7 +40,7 @@ func inodeOf(port int) string {
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		// sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode
 		fields := strings.Fields(lines.Text())
-		if len(fields) > 9 && fields[1] == want && fields[9] != "0" {
+		if len(fields) > 9 && fields[1] == at(from) && fields[2] == at(to) && fields[9] != "0" {
 			return fields[9]
 		}
 	}

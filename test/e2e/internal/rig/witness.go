@@ -98,7 +98,7 @@ type ownerKey struct{}
 // identify attaches to each connection a function that finds, once, the process behind it.
 func (w *Witness) identify(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, ownerKey{}, sync.OnceValue(func() string {
-		return ownerOf(c.RemoteAddr(), w.owners())
+		return ownerOf(c, w.owners())
 	}))
 }
 
