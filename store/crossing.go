@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// crossing carries submissions that come from many goroutines: what gathers while one call is under way
+// crossing carries submissions that come from many goroutines: what gathers while calls are under way
 // goes together in the next. A lone submission waits for nobody.
 type crossing struct {
 	mu     sync.Mutex
@@ -23,7 +23,10 @@ type pier struct {
 	life      int
 }
 
-type pierState struct{ waiting []*passenger }
+type pierState struct {
+	waiting []*passenger
+	under   int // calls under way
+}
 
 // passenger is a submission under way.
 type passenger struct {
@@ -37,6 +40,8 @@ type passenger struct {
 const (
 	crossingMessages = 500
 	crossingBytes    = 1 << 20
+	// crossingCalls may be under way at once, so that one is made while Redis carries out another.
+	crossingCalls = 3
 )
 
 func (c *crossing) submit(ctx context.Context, s *Store, partition int, sub Submission) (string, error) {
@@ -54,10 +59,13 @@ func (c *crossing) submit(ctx context.Context, s *Store, partition int, sub Subm
 	if state == nil {
 		state = &pierState{}
 		c.piers[at] = state
+	}
+	state.waiting = append(state.waiting, p)
+	if state.under < crossingCalls {
+		state.under++
 		carry := context.WithoutCancel(ctx) // others travel along
 		c.ferry.Go(func() { c.run(carry, s, at) })
 	}
-	state.waiting = append(state.waiting, p)
 	c.mu.Unlock()
 	select {
 	case <-p.landed:
@@ -89,13 +97,17 @@ func (c *crossing) run(ctx context.Context, s *Store, at pier) {
 	}
 }
 
-// board takes those who wait, as many as one call may hold. When there are none it closes the pier.
+// board takes those who wait, as many as one call may hold. When there are none the call is the last
+// but those under way, and the last of them closes the pier.
 func (c *crossing) board(at pier) []*passenger {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	waiting := c.piers[at].waiting
+	state := c.piers[at]
+	waiting := state.waiting
 	if len(waiting) == 0 {
-		delete(c.piers, at)
+		if state.under--; state.under == 0 {
+			delete(c.piers, at)
+		}
 		return nil
 	}
 	n, messages, bytes := 0, 0, 0
@@ -109,7 +121,7 @@ func (c *crossing) board(at pier) []*passenger {
 		}
 		n++
 	}
-	c.piers[at].waiting = waiting[n:]
+	state.waiting = waiting[n:]
 	return waiting[:n]
 }
 
