@@ -167,6 +167,11 @@ func (c *Client) GetJob(ctx context.Context, id string, opts ...CallOption) (Job
 
 // Jobs returns every job of a store, by next run time, paused ones last.
 func (c *Client) Jobs(ctx context.Context, opts ...CallOption) ([]Job, error) {
+	return listed(ctx, c, opts, store.Entry.Document)
+}
+
+// listed returns what of makes of every job of a store, by next run time, paused ones last.
+func listed[T any](ctx context.Context, c *Client, opts []CallOption, of func(store.Entry) T) ([]T, error) {
 	s, err := c.store(callOf(opts).store)
 	if err != nil {
 		return nil, err
@@ -175,11 +180,11 @@ func (c *Client) Jobs(ctx context.Context, opts ...CallOption) ([]Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	jobs := make([]Job, len(entries))
+	all := make([]T, len(entries))
 	for i, e := range entries {
-		jobs[i] = e.Document()
+		all[i] = of(e)
 	}
-	return jobs, nil
+	return all, nil
 }
 
 // RemoveJob deletes a job and cancels its runs that have not started; with CancelRunning also

@@ -57,19 +57,7 @@ func (c *Client) JobsIn(ctx context.Context, state JobState, opts ...CallOption)
 // Not in it: runs that are pending, history, the reason of a pause and a backlog. Records that cannot
 // be read are logged and left out.
 func (c *Client) Export(ctx context.Context, opts ...CallOption) ([]Job, error) {
-	s, err := c.store(callOf(opts).store)
-	if err != nil {
-		return nil, err
-	}
-	entries, err := s.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	jobs := make([]Job, len(entries))
-	for i, e := range entries {
-		jobs[i] = carriedOn(e)
-	}
-	return jobs, nil
+	return listed(ctx, c, opts, carriedOn)
 }
 
 // Import adds jobs, which need an id, and returns them as stored. All are checked before the first is

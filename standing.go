@@ -16,19 +16,7 @@ type Standing struct {
 
 // Standings returns every job of a store with its state, in the order of Jobs.
 func (c *Client) Standings(ctx context.Context, opts ...CallOption) ([]Standing, error) {
-	s, err := c.store(callOf(opts).store)
-	if err != nil {
-		return nil, err
-	}
-	entries, err := s.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]Standing, len(entries))
-	for i, e := range entries {
-		all[i] = standingOf(e)
-	}
-	return all, nil
+	return listed(ctx, c, opts, standingOf)
 }
 
 // EachJob hands see every job of a store with its state, in no order, until see returns false. However

@@ -49,7 +49,7 @@ var (
 	keyIndex = regexp.MustCompile(`KEYS\[(\d+)\]`)
 	// keyVars are the locals and parameters that hold an element of KEYS, file by file.
 	keyVars = map[string]map[string]bool{
-		"lib":      {"key": true, "slot": true, "stream": true, "waiting": true},
+		"lib":      {"key": true},
 		"due":      {"key": true},
 		"enqueue":  {"unpack(KEYS": true, "op": true},
 		"dispatch": {"stream": true, "history": true},

@@ -91,10 +91,3 @@ end
 local function hold(owner, m, slot, executor)
   return owner .. '\t' .. m.attempt .. '\t' .. slot .. '\t' .. executor .. '\t' .. stamp .. '\t0\n' .. m.text
 end
-
--- release gives a slot back and, when somebody is in line for it, nudges the stream.
-local function release(name, slot, waiting, stream)
-  if name == '' then return end
-  if redis.call('DECR', slot) <= 0 then redis.call('DEL', slot) end
-  if redis.call('EXISTS', waiting) == 1 then redis.call('XADD', stream, '*', 'm', 'N\t' .. name) end
-end

@@ -35,7 +35,10 @@ for i = 8, #ARGV, 5 do
       if ARGV[i + 4] ~= '' then redis.call('XADD', KEYS[key + 3], '*', 'm', ARGV[i + 4]) end
       reply[#reply + 1] = 'CLOSED'
     end
-    release(h.slot, KEYS[key], KEYS[key + 1], KEYS[key + 3])
+    if h.slot ~= '' then
+      if redis.call('DECR', KEYS[key]) <= 0 then redis.call('DEL', KEYS[key]) end
+      if redis.call('EXISTS', KEYS[key + 1]) == 1 then redis.call('XADD', KEYS[key + 3], '*', 'm', 'N\t' .. h.slot) end
+    end
   end
   key = key + 4
 end
