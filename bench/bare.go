@@ -3,22 +3,27 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 )
 
-// popScript moves what is due from a sorted set to a stream.
+// popScript moves what is due from a sorted set to a stream, each with the same payload behind its id.
 var popScript = redis.NewScript(`
 local due = redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)
 if #due == 0 then return 0 end
 redis.call('ZREM', KEYS[1], unpack(due))
-for _, id in ipairs(due) do redis.call('XADD', KEYS[2], '*', 'm', id) end
+for _, id in ipairs(due) do redis.call('XADD', KEYS[2], '*', 'm', id .. ARGV[2]) end
 return #due`)
 
-// bareBatch is how many runs a round trip of it moves.
-const bareBatch = 500
+const (
+	// bareBatch is how many runs a round trip of it moves.
+	bareBatch = 500
+	// barePayload is how many bytes a consumer gets beside the id of a job. Less tells nobody what to run.
+	barePayload = 120
+)
 
 // bareBurst is the least that Redis has to do to move runs from a schedule to a consumer: pop and XADD,
 // XREADGROUP, XACK and XDEL, in batches; no handler, lease, history, limit or fence.
@@ -31,11 +36,12 @@ func (b *bench) bareBurst(ctx context.Context, jobs int) (time.Duration, error) 
 	if err := bareLoad(ctx, client, jobs); err != nil {
 		return 0, fmt.Errorf("bare Redis: %w", err)
 	}
+	payload := strings.Repeat("x", barePayload)
 	began := time.Now()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
-			n, err := popScript.Run(ctx, client, []string{"times", "work"}, bareBatch).Int()
+			n, err := popScript.Run(ctx, client, []string{"times", "work"}, bareBatch, payload).Int()
 			if err != nil || n == 0 {
 				return err
 			}
