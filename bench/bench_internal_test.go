@@ -53,6 +53,24 @@ func TestQuickRunMeasures(t *testing.T) {
 	}
 }
 
+func TestBurstIsProfiled(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made")
+	args := []string{"-quick", "-rounds", "1", "-only", "burst", "-profile", dir}
+	var talk strings.Builder
+	if err := run(t.Context(), args, func(string) string { return "" }, nil, io.Discard, &talk); err != nil {
+		t.Fatalf("%v\n%s", err, talk.String())
+	}
+	const gzip = "\x1f\x8b"
+	for _, f := range []struct{ name, holds string }{
+		{cpuFile, gzip}, {allocatedBefore, gzip}, {allocatedFile, gzip}, {redisFile, "cmdstat_evalsha:"},
+		{redisFile, "latency_percentiles_usec_evalsha:"}, {redisFile, "processor of this process"},
+	} {
+		if text, err := os.ReadFile(filepath.Join(dir, f.name)); err != nil || !bytes.Contains(text, []byte(f.holds)) {
+			t.Errorf("%s: %v; it does not hold %q:\n%.200q", f.name, err, f.holds, text)
+		}
+	}
+}
+
 func TestFlagsAreRefused(t *testing.T) {
 	tests := []struct {
 		name string

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -73,13 +74,20 @@ func (b *bench) carillonBurst(ctx context.Context, jobs int) (took time.Duration
 	return took, err
 }
 
-func (b *bench) burstOn(ctx context.Context, n *node, jobs int) (time.Duration, error) {
+func (b *bench) burstOn(ctx context.Context, n *node, jobs int) (took time.Duration, err error) {
 	count := newCounter(jobs)
 	remove := n.AddListener(carillon.Mask(carillon.JobExecuted), func(carillon.Event) { count.add() })
 	defer remove()
 	at, err := b.loadDue(ctx, n.client, jobs, "job-")
 	if err != nil {
 		return 0, err
+	}
+	if b.dir != "" {
+		p, err := b.rig.startProfile(ctx, b.dir, at)
+		if err != nil {
+			return 0, err
+		}
+		defer func() { err = errors.Join(err, p.end(ctx)) }()
 	}
 	err = count.wait(ctx, patience)
 	return time.Since(at), err

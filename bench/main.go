@@ -33,7 +33,8 @@ type bench struct {
 	report *report.Report
 	talk   io.Writer
 	began  time.Time
-	room   int // how many times the usual time storing is given
+	room   int    // how many times the usual time storing is given
+	dir    string // of the profiles of a burst; empty for none
 }
 
 // measurement is a part of the run that -only may name.
@@ -53,11 +54,12 @@ var measurements = []measurement{
 
 // options are the flags and the environment.
 type options struct {
-	sizes sizes
-	only  []string
-	quick bool
-	docs  string // directory of the page and its plots; empty for none
-	json  string // file of the JSON; empty for none
+	sizes   sizes
+	only    []string
+	quick   bool
+	docs    string // directory of the page and its plots; empty for none
+	json    string // file of the JSON; empty for none
+	profile string // directory of the profiles; empty for none
 }
 
 // run is main without the process. The hidden commands are the processes that it starts of itself.
@@ -82,7 +84,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	if err != nil {
 		return err
 	}
-	b := &bench{sizes: o.sizes, rig: r, report: &report.Report{}, talk: stderr, began: time.Now(), room: 1}
+	b := &bench{sizes: o.sizes, rig: r, report: &report.Report{}, talk: stderr, began: time.Now(), room: 1, dir: o.profile}
 	if err := errors.Join(b.measure(ctx, o.only), r.close()); err != nil {
 		return err
 	}
@@ -101,6 +103,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	quick := flags.Bool("quick", false, "tiny sizes, to see that everything works; the figures say nothing")
 	full := flags.Bool("full", false, "larger sizes and more time for each")
 	docs := flags.String("docs", "", "write benchmarks.md and its plots into this directory; a quick or partial run does not")
+	profile := flags.String("profile", "", "write "+strings.Join([]string{cpuFile, allocatedFile, redisFile}, ", ")+" of Carillon's burst into this directory; "+
+		"of several rounds the last stays. What the burst alone has allocated: go tool pprof -base "+allocatedBefore+" "+allocatedFile)
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -113,7 +117,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if *quick && *full {
 		return options{}, errors.New("give -quick or -full, not both")
 	}
-	o := options{sizes: usualSizes(), quick: *quick, docs: *docs}
+	o := options{sizes: usualSizes(), quick: *quick, docs: *docs, profile: *profile}
 	switch {
 	case *quick:
 		o.sizes = quickSizes()
