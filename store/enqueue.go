@@ -85,8 +85,8 @@ func decodeRunning(value string) (RunningRun, error) {
 		return RunningRun{}, err
 	}
 	n := numbers{}
-	r := RunningRun{Message: m, Owner: f[0], Started: n.read(f[4]), Cancelled: f[5] == "1"}
-	r.Attempt = n.count(f[1])
+	r := RunningRun{Message: m, Owner: f[0], Started: n.read(f[1]), Cancelled: f[5] == "1"}
+	r.Attempt = n.count(f[2])
 	r.Node, _, _ = strings.Cut(f[0], "/")
 	return r, n.unreadable("running")
 }

@@ -124,7 +124,7 @@ func FuzzDecodeRow(f *testing.F) {
 }
 
 func FuzzDecodeRunning(f *testing.F) {
-	f.Add("n/b/x\t2\tslot\te\t1000\t1\n1\t1\t1\t-1\tskip\tu\tj\te\t0\t0\ts\tt\trerun\t\t0\t\nr@1@2\n{}")
+	f.Add("n/b/x\t1000\t2\tslot\te\t1\n1\t1\t1\t-1\tskip\tu\tj\te\t0\t0\ts\tt\trerun\t\t0\t\nr@1@2\n{}")
 	f.Fuzz(func(t *testing.T, value string) {
 		r, err := decodeRunning(value)
 		if err != nil {

@@ -6,7 +6,7 @@ local value = redis.call('HGET', KEYS[3], ARGV[6])
 if not value then return 'MISSING' end
 local h = held(value)
 if h.cancel == '0' then
-  local head = table.concat({h.owner, h.attempt, h.slot, h.executor, h.started, '1'}, '\t')
+  local head = table.concat({h.owner, h.started, h.attempt, h.slot, h.executor, '1'}, '\t')
   redis.call('HSET', KEYS[3], ARGV[6], head .. '\n' .. h.text)
 end
 redis.call('PUBLISH', ARGV[5], 'cancel')

@@ -24,6 +24,6 @@ local function makeRoom(m, slot, line, texts, history)
     end
   end
   if not of then return end
-  local head = table.concat({of.owner, of.attempt, of.slot, of.executor, of.started, '1'}, '\t')
+  local head = table.concat({of.owner, of.started, of.attempt, of.slot, of.executor, '1'}, '\t')
   redis.call('HSET', KEYS[4], oldest, head .. '\n' .. of.text)
 end

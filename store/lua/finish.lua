@@ -50,7 +50,7 @@ end
 local reply, left, free = {}, {}, {}
 for i, e in ipairs(ends) do
   local value, tag = not ended[e.id] and values[i], 'REFUSED'
-  local owner, slot, started = string.match(value or '', '^([^\t]*)\t%d+\t([^\t]*)\t[^\t]*\t(%d+)\t')
+  local owner, started, slot = string.match(value or '', '^([^\t]*)\t(%d+)\t%d+\t([^\t]*)\t')
   if value and owner == e.owner then
     ended[e.id], done[#done + 1], tag = true, e.id, 'DONE'
     local gone = close(e, value, started)

@@ -80,14 +80,14 @@ local function judge(m, history, why)
   return n
 end
 
--- held reads a value of running.
+-- held reads a value of running. Who has it and since when come first: all runs of one start call share them.
 local function held(value)
-  local owner, attempt, slot, executor, started, cancel, text =
-    string.match(value, '^([^\t]*)\t(%d+)\t([^\t]*)\t([^\t]*)\t(%d+)\t(%d)\n(.*)$')
+  local owner, started, attempt, slot, executor, cancel, text =
+    string.match(value, '^([^\t]*)\t(%d+)\t(%d+)\t([^\t]*)\t([^\t]*)\t(%d)\n(.*)$')
   return {owner = owner, attempt = attempt, slot = slot, executor = executor, started = started,
     cancel = cancel, text = text}
 end
 
 local function hold(owner, m, slot, executor)
-  return owner .. '\t' .. m.attempt .. '\t' .. slot .. '\t' .. executor .. '\t' .. stamp .. '\t0\n' .. m.text
+  return owner .. '\t' .. stamp .. '\t' .. m.attempt .. '\t' .. slot .. '\t' .. executor .. '\t0\n' .. m.text
 end

@@ -8,7 +8,7 @@ local ids, reply, leases = {}, {}, {}
 for i = 2, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
 local values = redis.call('HMGET', KEYS[1], unpack(ids))
 for i, id in ipairs(ids) do
-  local owner, cancel = string.match(values[i] or '', '^([^\t]*)\t%d+\t[^\t]*\t[^\t]*\t%d+\t(%d)\n')
+  local owner, cancel = string.match(values[i] or '', '^([^\t]*)\t%d+\t%d+\t[^\t]*\t[^\t]*\t(%d)\n')
   if owner ~= ARGV[2 * i + 1] then
     reply[i] = 'LOST'
   else

@@ -4,7 +4,7 @@
 -- Returns {counter, runs, …} in the order of the names.
 local holders = {}
 for _, value in ipairs(redis.call('HVALS', KEYS[1])) do
-  local name = string.match(value, '^[^\t]*\t%d+\t([^\t]*)\t')
+  local name = string.match(value, '^[^\t]*\t%d+\t%d+\t([^\t]*)\t')
   if name then holders[name] = (holders[name] or 0) + 1 end
 end
 local reply = {}

@@ -82,7 +82,7 @@ func renewMany(t *testing.T, open Open) {
 	leases := []any{"ZADD", r.key("leases")}
 	for i := range held {
 		held[i] = store.Held{RunID: unique("run"), Owner: "o"}
-		args = append(args, held[i].RunID, "o\t1\tj\tdefault\t1\t0\n"+message(e, 1, held[i].RunID).Encode())
+		args = append(args, held[i].RunID, "o\t1\t1\tj\tdefault\t0\n"+message(e, 1, held[i].RunID).Encode())
 		leases = append(leases, 5, held[i].RunID)
 	}
 	r.raw.do(args...)

@@ -53,7 +53,7 @@ func file(steps ...[][]string) string {
 // 2 with the second behind it, started by n2, the first ended and the second with it.
 func life() [][][]string {
 	held := func(owner string, attempt int, runs string) string {
-		return fmt.Sprintf("%s/b/1\t%d\ta\tdefault\t1100\t0\n%s", owner, attempt, body(attempt, runs))
+		return fmt.Sprintf("%s/b/1\t1100\t%d\ta\tdefault\t0\n%s", owner, attempt, body(attempt, runs))
 	}
 	return [][][]string{
 		{{"HSET", key + "fence", "epoch", "e", "term", "7"}, event(500)},

@@ -51,7 +51,7 @@ func parseHold(value string) (h hold, ok bool) {
 	if !ok || len(fields) != 6 {
 		return h, false
 	}
-	h.owner, h.attempt, h.slot = fields[0], number(fields[1]), fields[2]
+	h.owner, h.attempt, h.slot = fields[0], number(fields[2]), fields[3]
 	h.message, ok = parseMessage(body)
 	return h, ok
 }
