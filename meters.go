@@ -75,7 +75,7 @@ func newMeters(node string) *meters {
 		skipped:    counters("skipped_total", "Due times the leader recorded as not run.", "outcome"),
 		recovered:  counters("recovered_total", "Runs taken back: from lost leases, from processes proven gone, or fetched and never started.", "how"),
 		refused:    counter("late_finishes_total", "Outcomes refused since the run was not this node's any more."),
-		dropped:    counter("dropped_outcomes_total", "Outcomes that could not be told before the lease ended."),
+		dropped:    counter("dropped_outcomes_total", "Attempts that ended, or could be told of, only after their lease had: they count for nothing."),
 		parked:     counter("parked_jobs_total", "Jobs taken out of the schedule because they cannot be used."),
 		followed:   counter("followed_jobs_total", "Jobs given another next time, or parked, since a calendar they refer to changed."),
 		repairs:    counter("slot_repairs_total", "Slot counters the audit had to mend; must stay 0."),

@@ -126,6 +126,7 @@ func (l *line) ended(a *attempt, e ending) {
 	fin, report := conclude(a.msg, e.err, e.cause, l.cfg.Rand())
 	if !report {
 		l.log.Warn("lease was lost, the attempt reports nothing", "run", a.msg.Runs[0].ID, "job", a.msg.JobID, "attempt", a.msg.Attempt)
+		l.observe(ObservedDropped, a.msg, Observation{Duration: e.took})
 		l.settle(a)
 		return
 	}

@@ -51,6 +51,9 @@ func TestLeaseEndsByTheTimeOfTheLastGoodRenewal(t *testing.T) {
 		if got := f.outcomes(); len(got) != 0 {
 			t.Errorf("reported %v", got)
 		}
+		if n := r.observed(ObservedDropped); n != 1 {
+			t.Errorf("%d were counted as dropped, want 1", n)
+		}
 		if r.pool.slots.none() {
 			t.Error("the place is not free again")
 		}

@@ -22,8 +22,8 @@ const (
 	// more. Outcome and Duration apply. An outcome whose first acceptance was lost on its way back
 	// may be counted here as well.
 	ObservedRefused Observed = "refused"
-	// ObservedDropped: the lease ended before the store could be told the outcome. Outcome and
-	// Duration apply.
+	// ObservedDropped: the lease ended before the store could be told the outcome, or before the
+	// handler returned: then there is no Outcome. Duration applies.
 	ObservedDropped Observed = "dropped"
 )
 

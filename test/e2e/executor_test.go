@@ -27,7 +27,7 @@ func hold(t *testing.T, later time.Duration) heldRun {
 	}
 	must(t, sc.Add(within(t, 5*time.Second), sc.client, rig.Spec{
 		Job: history.Job{ID: "held", First: time.Now().Add(time.Second), Every: 8 * time.Second, MaxInstances: 1},
-		URL: sc.Witness.HoldURL(later), Executor: "work",
+		URL: sc.Witness.HoldURL("held", later), Executor: "work",
 	}))
 	must(t, sc.AddSteady(within(t, 10*time.Second), sc.client, 5))
 	first := sc.await(t, 10*time.Second, "attempt 1", func(e history.Execution) bool { return e.JobID == "held" })
@@ -101,7 +101,7 @@ func TestExecutorKilledMidRun(t *testing.T) {
 		t.Fatalf("%s led in term %d", fault.Node, fault.Term)
 	}
 	second := h.second(t)
-	h.Witness.Release()
+	h.Witness.Release("held")
 	t.Logf("kill to the next attempt: %s", round(second.Arrived.Sub(fault.At)))
 	all := h.finish(t, second)
 	if got := len(all.Terms); got != 1 {
@@ -115,7 +115,7 @@ func TestExecutorStopped(t *testing.T) {
 	h := hold(t, 2*time.Second)
 	resume := h.Suspend(h.victim)
 	second := h.second(t)
-	h.Witness.Release()
+	h.Witness.Release("held")
 	h.await(t, 5*time.Second, "the answer to attempt 1", func(e history.Execution) bool {
 		return e.RunID == h.first.RunID && e.Attempt == 1 && e.Answered
 	})

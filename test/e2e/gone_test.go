@@ -1,12 +1,8 @@
 package e2e_test
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -63,24 +59,14 @@ func (sc *scene) awaitWatched(t *testing.T) {
 		if n.Name == leader.Name {
 			want = len(all) - 1
 		}
-		line := fmt.Sprintf("carillon_watched_processes{node=%q} %d\n", n.Name, want)
-		for ctx := within(t, 10*time.Second); !strings.Contains(metrics(ctx, t, n), line); pause(t, 10*time.Millisecond) {
-			must(t, ctx.Err())
+		for ctx := within(t, 10*time.Second); ; pause(t, 10*time.Millisecond) {
+			watched, err := n.Metric(ctx, "carillon_watched_processes")
+			must(t, err)
+			if int(watched) == want {
+				break
+			}
 		}
 	}
-}
-
-// metrics reads a node's metrics.
-func metrics(ctx context.Context, t *testing.T, n *rig.Node) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.Address+"/metrics", http.NoBody)
-	must(t, err)
-	resp, err := http.DefaultClient.Do(req)
-	must(t, err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	must(t, err)
-	return string(text)
 }
 
 // heldBy adds jobs of one run, which takes a second, until the leader has one, or a follower.

@@ -50,8 +50,16 @@ func executorFaults() []Fault {
 		},
 		{
 			Name: "executor-sigstop", Says: "node stopped past the lease of its runs (SIGSTOP), then let go on", Chaos: true,
-			Promise: "its runs come again as the next attempt; its late results are refused",
-			Strike:  stopBusy,
+			Promise: "its runs come again as the next attempt; its handlers are cancelled, and its late results held back and counted",
+			Strike:  stopHolding,
+			Judge: func(f *Field, h history.History) []error {
+				return reruns(f, h, f.RunLease()+f.Within(1500*time.Millisecond))
+			},
+		},
+		{
+			Name: "executor-late-finish", Says: "what a node reports held up in the network past the lease of its runs, then let through", Chaos: true,
+			Promise: "the runs come again as the next attempt, one outcome; Redis refuses the late report",
+			Strike:  delayFinish,
 			Judge: func(f *Field, h history.History) []error {
 				return reruns(f, h, f.RunLease()+f.Within(1500*time.Millisecond))
 			},
@@ -103,25 +111,6 @@ func killBusy(ctx context.Context, f *Field) error {
 	}
 	f.Kill(n)
 	return f.Replace(ctx, n.Name)
-}
-
-// stopBusy stops a node until a run of its has come again elsewhere, and lets it go on.
-func stopBusy(ctx context.Context, f *Field) error {
-	n, err := busy(ctx, f)
-	if err != nil {
-		return err
-	}
-	at := f.Now()
-	resume := f.Suspend(n)
-	err = f.Witness.Wait(ctx, "a run of "+n.Name+" come again", func(seen []history.Execution) bool {
-		last := len(seen) - 1
-		return last >= 0 && seen[last].Attempt > 1 && seen[last].Arrived.After(at) && seen[last].Node != n.Name
-	})
-	resume()
-	if err != nil {
-		return err
-	}
-	return f.Mend(ctx, n)
 }
 
 // reruns checks that a run was run again, and each within the bound from the fault that cost it its

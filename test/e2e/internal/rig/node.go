@@ -3,8 +3,10 @@ package rig
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -92,6 +94,43 @@ func (n *Node) Healthy(ctx context.Context) bool {
 	}
 	answer.Body.Close()
 	return answer.StatusCode == http.StatusOK
+}
+
+// Metric returns what the node's /metrics says of a name, the sum of it over all labels, within a
+// second. It is an error if it says nothing.
+func (n *Node) Metric(ctx context.Context, name string) (sum float64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.Address+"/metrics", nil)
+	if err != nil {
+		return 0, fmt.Errorf("rig: metrics of %s: %w", n.Name, err)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(ask)
+	if err != nil {
+		return 0, fmt.Errorf("rig: metrics of %s: %w", n.Name, err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, fmt.Errorf("rig: metrics of %s: %w", n.Name, err)
+	}
+	found := false
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if base, _, _ := strings.Cut(key, "{"); base != name {
+			continue
+		}
+		v, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return 0, fmt.Errorf("rig: metrics of %s: %w", n.Name, err)
+		}
+		sum, found = sum+v, true
+	}
+	if !found {
+		return 0, fmt.Errorf("rig: metrics of %s: nothing is named %s", n.Name, name)
+	}
+	return sum, nil
 }
 
 // StartNodes starts the named nodes and returns when all are ready.

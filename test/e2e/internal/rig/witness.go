@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -26,8 +27,8 @@ type Witness struct {
 
 	mu      sync.Mutex
 	seen    []history.Execution
-	changed chan struct{} // closed and replaced at each change
-	held    chan struct{} // closed by Release
+	changed chan struct{}            // closed and replaced at each change
+	held    map[string]chan struct{} // by name, closed by Release
 }
 
 // newWitness serves on a free loopback port. owners tells which processes may be calling, by id.
@@ -38,7 +39,7 @@ func newWitness(now func() time.Time, owners func() map[int]string) (*Witness, e
 	}
 	w := &Witness{
 		now: now, owners: owners, addr: l.Addr().String(), served: make(chan error, 1),
-		changed: make(chan struct{}), held: make(chan struct{}),
+		changed: make(chan struct{}), held: map[string]chan struct{}{},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /run", w.serve)
@@ -52,12 +53,25 @@ func (w *Witness) URL(take time.Duration) string {
 	return fmt.Sprintf("http://%s/run?take=%s", w.addr, take)
 }
 
-// HoldURL is where a job posts whose first attempts are answered only after Release, and later
-// attempts after the given time.
-func (w *Witness) HoldURL(take time.Duration) string { return w.URL(take) + "&hold=1" }
+// HoldURL is where a job posts whose first attempts are answered only after Release of the name, and
+// later attempts after the given time.
+func (w *Witness) HoldURL(name string, take time.Duration) string {
+	return w.URL(take) + "&hold=" + url.QueryEscape(name)
+}
 
-// Release answers what is held, and holds nothing from now on. It is called once.
-func (w *Witness) Release() { close(w.held) }
+// Release answers what is held under the name, and holds nothing under it from now on. It is called
+// once for a name.
+func (w *Witness) Release(name string) { close(w.hold(name)) }
+
+// hold is closed when what is held under the name may be answered.
+func (w *Witness) hold(name string) chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held[name] == nil {
+		w.held[name] = make(chan struct{})
+	}
+	return w.held[name]
+}
 
 // Executions returns what was seen so far, in order of arrival.
 func (w *Witness) Executions() []history.Execution {
@@ -130,7 +144,11 @@ func (w *Witness) serve(out http.ResponseWriter, in *http.Request) {
 		RunID: in.Header.Get("Webhook-Id"), JobID: body.JobID, Scheduled: body.Scheduled,
 		Attempt: body.Attempt, Node: node, Arrived: arrived,
 	})
-	answered := w.pass(in, take, in.URL.Query().Has("hold") && body.Attempt == 1)
+	var held <-chan struct{}
+	if name := in.URL.Query().Get("hold"); name != "" && body.Attempt == 1 {
+		held = w.hold(name)
+	}
+	answered := pass(in, take, held)
 	w.mu.Lock()
 	w.seen[i].Ended, w.seen[i].Answered = w.now(), answered
 	w.announce()
@@ -138,11 +156,12 @@ func (w *Witness) serve(out http.ResponseWriter, in *http.Request) {
 	out.WriteHeader(http.StatusNoContent)
 }
 
-// pass waits until it is time to answer, and reports whether the connection was still there then.
-func (w *Witness) pass(in *http.Request, take time.Duration, hold bool) bool {
-	if hold {
+// pass waits until it is time to answer, after a while or, when held is not nil, after its end, and
+// reports whether the connection was still there then.
+func pass(in *http.Request, take time.Duration, held <-chan struct{}) bool {
+	if held != nil {
 		select {
-		case <-w.held:
+		case <-held:
 		case <-in.Context().Done():
 		}
 	} else if take > 0 {

@@ -46,6 +46,47 @@ func (c *Catch) Forward() { c.once.Do(func() { c.verdict <- true }) }
 // Drop ends the connection of a held request, which the server never sees.
 func (c *Catch) Drop() { c.once.Do(func() { c.verdict <- false }) }
 
+// Hold makes every call of the script wait, from now on, before the server sees it. The returned
+// function lets all of them go on, also those whose callers have given up meanwhile: that is how late
+// requests come. One script is held once at a time.
+func (r *Relay) Hold(script string) (release func()) {
+	open := make(chan struct{})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.holds == nil {
+		r.holds = map[string]chan struct{}{}
+	}
+	r.holds[script] = open
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.holds[script] == open {
+			delete(r.holds, script)
+			close(open)
+		}
+	}
+}
+
+// wait returns when no call of the script is held, or not any more.
+func (r *Relay) wait(script string) {
+	r.mu.Lock()
+	open := r.holds[script]
+	r.mu.Unlock()
+	if open != nil {
+		<-open
+	}
+}
+
+// letGo ends every Hold.
+func (r *Relay) letGo() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for script, open := range r.holds {
+		delete(r.holds, script)
+		close(open)
+	}
+}
+
 // caught springs the trap that is set for the script, if there is one.
 func (r *Relay) caught(script string, stage Stage) *Catch {
 	if script == "" {

@@ -3,7 +3,7 @@
 // A [Relay] relays TCP to one target. It can sever all connections and refuse new ones, freeze them
 // as a silent network does, and delay what passes. A relay made by [ListenRedis] also reads the
 // protocol of Redis, versions 2 and 3, so that it can hold back exactly one call of a script, or let
-// the call pass and lose exactly its reply, and can count the replies that refuse an old leader.
+// the call pass and lose exactly its reply, hold all calls of a script until they are late, and can count the replies that refuse an old leader.
 //
 // # What it guarantees
 //

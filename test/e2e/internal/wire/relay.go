@@ -20,6 +20,7 @@ type Relay struct {
 	delay    time.Duration
 	conns    map[net.Conn]struct{}
 	catches  []*Catch
+	holds    map[string]chan struct{} // closed when calls of that script may go on
 	refusals int
 }
 
@@ -95,6 +96,7 @@ func (r *Relay) Close() error {
 	for _, c := range catches {
 		c.Drop()
 	}
+	r.letGo()
 	r.mu.Lock()
 	select {
 	case <-r.thawed:

@@ -33,6 +33,7 @@ func (t *talk) requests() {
 		if c := t.relay.caught(script, Request); c != nil && !<-c.verdict {
 			return
 		}
+		t.relay.wait(script)
 		t.relay.pass()
 		if !answeredByPush(args) {
 			t.mu.Lock()

@@ -134,6 +134,38 @@ func TestCatch(t *testing.T) {
 	}
 }
 
+func TestHeldCallsComeLate(t *testing.T) {
+	l := connect(t)
+	if _, err := l.call(t.Context()); err != nil { // the relay learns the source
+		t.Fatal(err)
+	}
+	release := l.Hold("count")
+	for range 2 {
+		if _, err := l.call(t.Context()); err == nil {
+			t.Error("a held call was answered")
+		}
+	}
+	if got := l.stored(t); got != 1 {
+		t.Errorf("the server did %d calls while two were held, want 1", got)
+	}
+	release()
+	release() // as often as one likes
+	if _, err := l.call(t.Context()); err != nil {
+		t.Errorf("after the release: %v", err)
+	}
+	patient, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for l.stored(t) != 4 {
+		if patient.Err() != nil {
+			t.Fatal("calls whose callers gave up did not come late")
+		}
+	}
+	l.Hold("count")
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRefusalsAreCounted(t *testing.T) {
 	l := connect(t)
 	refuse := redis.NewScript("-- dispatch: refuses.\nreturn {'FENCED', 'e', '7'}")
