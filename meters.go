@@ -57,7 +57,7 @@ func newMeters(node string) *meters {
 		leader:   gauge("leader", "1 while this node is leader."),
 		term:     gauge("term", "The term this node leads under, 0 while it does not."),
 		members:  gauge("cluster_members", "Members of the cluster, as this node sees it."),
-		watched:  gauge("watched_processes", "Processes of other nodes whose end this node would know at once: all others while it leads, else the leader."),
+		watched:  gauge("watched_processes", "Processes of other nodes whose end this node would know at once: all others while it leads, else the leader and who is next in line before it."),
 		queue: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "carillon", Name: "queue_depth", Help: "Entries in an executor's streams, waiting or fetched.", ConstLabels: labels,
 		}, []string{"store", "executor"}),

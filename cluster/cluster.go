@@ -81,6 +81,7 @@ func (c *Cluster) Run(ctx context.Context, lead Lead) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { c.follow(following) })
 	wg.Go(func() { c.vigil(following) })
+	wg.Go(func() { c.watchLine(following) })
 	defer wg.Wait()
 	defer stop()
 	for {
@@ -133,7 +134,8 @@ func (c *Cluster) Joined() <-chan struct{} { return c.joined }
 func (c *Cluster) Term() int64 { return c.term.Load() }
 
 // Watched returns to how many processes of other nodes this one holds an open connection, so that it
-// will know at once when they are gone: while it leads, all other members; else the leader.
+// will know at once when they are gone: while it leads, all other members; else the leader, and those
+// of the two candidates next after it that stand before this node.
 func (c *Cluster) Watched() int { return int(c.connected.Load()) }
 
 // Leader returns the node in office as the last watch event told, and whether there is one.

@@ -56,12 +56,16 @@
 // address that a node advertises must be its own: in front of it nothing may stand that refuses
 // connections while the node lives.
 //
-// Each follower holds such a connection to the leader, and the leader one to each member.
+// The leader holds such a connection to each member; each follower one to the leader, and to those of
+// the two candidates next after it that stand before itself. Whoever holds the proof deletes the
+// election key of that process, so that it wins no office that it cannot fill; never its lease, nor its
+// membership. A leader that dies together with its first three successors, or before anybody is
+// connected to it, is replaced when its lease ends.
 //
 // The fast takeover builds on that: the follower's connection is armed once the handshake has named
 // the leader's node, boot and term. When it ends, in whatever way, and a redial is refused, or
 // answered by another boot, the follower deletes the election key of that term, as [StepDown] does;
-// never the lease, for the node may live after all. That is tried once per term. It needs no trust in
-// the network: a wrong proof costs an election, and the fence keeps the old leader harmless. A leader
-// that hangs, or is cut off, is replaced when its lease ends.
+// never the lease, for the node may live after all. That is done once per term, as soon as etcd
+// answers. It needs no trust in the network: a wrong proof costs an election, and the fence keeps the
+// old leader harmless. A leader that hangs, or is cut off, is replaced when its lease ends.
 package cluster

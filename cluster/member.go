@@ -95,17 +95,27 @@ func StepDown(ctx context.Context, client *clientv3.Client, cluster string, term
 	if leader.Term != term {
 		return fmt.Errorf("cluster: step down: term %d: %w (now %q with term %d)", term, ErrNotInOffice, leader.Name, leader.Term)
 	}
-	resp, err := client.Txn(actx).
-		If(clientv3.Compare(clientv3.CreateRevision(key), "=", term)).
-		Then(clientv3.OpDelete(key)).
-		Commit()
+	ended, err := deleteCandidate(actx, client, key, term)
 	if err != nil {
 		return explain(ctx, client, "step down", err)
 	}
-	if !resp.Succeeded {
+	if !ended {
 		return fmt.Errorf("cluster: step down: term %d: %w (it ended just now)", term, ErrNotInOffice)
 	}
 	return nil
+}
+
+// deleteCandidate deletes an election key if it is still the one that was created at that revision, and
+// reports whether it was.
+func deleteCandidate(ctx context.Context, client *clientv3.Client, key string, created int64) (bool, error) {
+	resp, err := client.Txn(ctx).
+		If(clientv3.Compare(clientv3.CreateRevision(key), "=", created)).
+		Then(clientv3.OpDelete(key)).
+		Commit()
+	if err != nil {
+		return false, err
+	}
+	return resp.Succeeded, nil
 }
 
 // firstCandidate returns the election key created first, which is the one in office, and its

@@ -6,6 +6,8 @@ import (
 	"io"
 	"syscall"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 const (
@@ -69,4 +71,37 @@ func compare(id Identity, was Member) finding {
 // dropped reports whether a connection was made and then ended without a word.
 func dropped(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// unseat deletes the election key of a process that is proven gone, so that it wins no office that it
+// cannot fill, or loses the one that it has won; never its lease. It asks until etcd has answered: what
+// is proven stays true.
+func (c *Cluster) unseat(ctx context.Context, was Member) {
+	var freed bool
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		freed, err = c.unseatOnce(ctx, was)
+		return err
+	})
+	if err == nil && freed {
+		c.log.Warn("a process that is gone stands for leader no more", "of", was.Name, "boot", was.Boot)
+	}
+}
+
+// unseatOnce finds the election key by the lease under which that very process is a member: the name
+// alone may be another process's by now.
+func (c *Cluster) unseatOnce(ctx context.Context, was Member) (freed bool, err error) {
+	membership, err := c.cfg.Client.Get(ctx, c.keys.node(was.Name))
+	if err != nil || len(membership.Kvs) == 0 {
+		return false, err
+	}
+	member, err := decodeMember(membership.Kvs[0].Value)
+	if err != nil || member.Boot != was.Boot {
+		return false, nil // not that process, as far as can be known
+	}
+	key := c.keys.candidate(clientv3.LeaseID(membership.Kvs[0].Lease))
+	candidate, err := c.cfg.Client.Get(ctx, key)
+	if err != nil || len(candidate.Kvs) == 0 {
+		return false, err
+	}
+	return deleteCandidate(ctx, c.cfg.Client, key, candidate.Kvs[0].CreateRevision)
 }

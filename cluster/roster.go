@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,8 +20,9 @@ type roster struct {
 	nodes      map[string]Member // by key
 	candidates map[string]Leader // by key
 
-	turned bell // when the leader or its boot has changed
-	moved  bell // when a member came or went
+	turned  bell // when the leader or its boot has changed
+	moved   bell // when a member came or went
+	shifted bell // when there are others next in line
 }
 
 // bell tells everybody who waits for it.
@@ -112,6 +115,24 @@ func (r *roster) leader() Leader {
 	return first
 }
 
+// ahead returns the members that would be elected next if the leader went, at most inLine, and only
+// those before the candidate of that name.
+func (r *roster) ahead(name string) []Member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	line := slices.SortedFunc(maps.Values(r.candidates), func(a, b Leader) int { return cmp.Compare(a.Term, b.Term) })
+	var ahead []Member
+	for i, l := range line {
+		if l.Name == name || i > inLine {
+			break
+		}
+		if m, ok := r.nodes[r.keys.node(l.Name)]; ok && i > 0 {
+			ahead = append(ahead, m)
+		}
+	}
+	return ahead
+}
+
 // members returns the members by name.
 func (r *roster) members() []Member {
 	r.mu.Lock()
@@ -163,10 +184,11 @@ type announcement struct {
 	begun   bool
 	leader  Leader
 	members []Member
+	ahead   []Member
 }
 
 func (c *Cluster) announce(told *announcement) {
-	leader, members := c.roster.leader(), c.roster.members()
+	leader, members, ahead := c.roster.leader(), c.roster.members(), c.roster.ahead(c.cfg.Member.Name)
 	if !told.begun || leader != told.leader || bootOf(leader.Name, members) != bootOf(leader.Name, told.members) {
 		c.roster.turned.ring()
 	}
@@ -177,7 +199,10 @@ func (c *Cluster) announce(told *announcement) {
 		c.roster.moved.ring()
 		c.cfg.OnMembers(slices.Clone(members))
 	}
-	*told = announcement{begun: true, leader: leader, members: members}
+	if !slices.EqualFunc(ahead, told.ahead, sameProcess) {
+		c.roster.shifted.ring()
+	}
+	*told = announcement{begun: true, leader: leader, members: members, ahead: ahead}
 }
 
 func bootOf(name string, members []Member) string {

@@ -129,3 +129,34 @@ func TestAnnounceTellsChangesOnly(t *testing.T) {
 		t.Errorf("nobody leads and %+v was told", last)
 	}
 }
+
+// TestRosterKnowsWhoIsAhead: those next after the leader, as far as they stand before the asking node.
+func TestRosterKnowsWhoIsAhead(t *testing.T) {
+	line := []*mvccpb.KeyValue{candidate("4", "d", 4), candidate("1", "a", 1), candidate("3", "c", 3), candidate("2", "b", 2)}
+	members := []*mvccpb.KeyValue{node("a", "1"), node("b", "1"), node("c", "1"), node("d", "1"), node("e", "1")}
+	tests := []struct {
+		name, asks string
+		read       []*mvccpb.KeyValue
+		want       []string
+	}{
+		{name: "the leader has nobody before it", asks: "a", read: append(members, line...)},
+		{name: "the next has the leader only", asks: "b", read: append(members, line...)},
+		{name: "the third", asks: "c", read: append(members, line...), want: []string{"b"}},
+		{name: "the fourth", asks: "d", read: append(members, line...), want: []string{"b", "c"}},
+		{name: "one that does not stand", asks: "e", read: append(members, line...), want: []string{"b", "c"}},
+		{name: "a candidate that is no member", asks: "d", read: append(line, node("c", "1")), want: []string{"c"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := roster{keys: keysOf("c")}
+			r.reset(tt.read)
+			var got []string
+			for _, m := range r.ahead(tt.asks) {
+				got = append(got, m.Name)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("ahead of %s (-want +got):\n%s", tt.asks, diff)
+			}
+		})
+	}
+}

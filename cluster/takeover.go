@@ -87,7 +87,9 @@ func (c *Cluster) linger(ctx context.Context, holder Member, conn *Liveness) {
 	case <-ctx.Done():
 	case <-timer.C:
 	case <-conn.Done():
-		c.examine(ctx, holder, conn.Err())
+		if c.examine(ctx, holder, conn.Err()).proves(conn.Err()) {
+			c.unseat(ctx, holder)
+		}
 	}
 	_ = conn.Close() // nothing is to be learned from it any more
 }
@@ -134,15 +136,19 @@ func (c *Cluster) arm(ctx context.Context, want Identity, address string, change
 }
 
 // takeOver deletes the election key of a term whose holder is gone; never the lease, for the node
-// may live after all, and then the fence keeps what it does harmless. Of several followers that
-// try, one deletes and the others find the term over.
+// may live after all, and then the fence keeps what it does harmless. It asks until etcd has answered.
+// Of several followers that try, one deletes and the others find the term over.
 func (c *Cluster) takeOver(ctx context.Context, leader Leader) {
-	err := StepDown(ctx, c.cfg.Client, c.cfg.Cluster, leader.Term)
-	if err == nil {
+	freed := false
+	err := c.ask(ctx, func(ctx context.Context) error {
+		err := StepDown(ctx, c.cfg.Client, c.cfg.Cluster, leader.Term)
+		freed = err == nil
+		if errors.Is(err, ErrNotInOffice) {
+			return nil
+		}
+		return err
+	})
+	if err == nil && freed {
 		c.log.Warn("leader's process is gone, its office is freed", "leader", leader.Name, "term", leader.Term)
-		return
-	}
-	if ctx.Err() == nil && !errors.Is(err, ErrNotInOffice) {
-		c.log.Warn("leader's process is gone, its office was not freed; its lease will end", "leader", leader.Name, "term", leader.Term, "error", err)
 	}
 }

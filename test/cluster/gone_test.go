@@ -34,6 +34,7 @@ func (d *deaths) all() []string {
 type process struct {
 	*node
 	proxy *proxy
+	etcd  *proxy // its way to etcd, where a test has to cut it
 	asked atomic.Int64
 }
 

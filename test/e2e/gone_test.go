@@ -48,19 +48,23 @@ func TestRunsOfTheDeadComeAgainAtOnce(t *testing.T) {
 	}
 }
 
-// awaitWatched waits until the leader and its followers hold connections to one another.
+// awaitWatched waits until the leader holds a connection to every follower, and each of them one to
+// the leader and to those next in line before it.
 func (sc *scene) awaitWatched(t *testing.T) {
 	t.Helper()
 	leader, _, err := sc.Leader(within(t, 10*time.Second), 0)
 	must(t, err)
 	all := sc.Running()
-	for _, n := range all {
-		want := 1
-		if n.Name == leader.Name {
+	for ctx := within(t, 10*time.Second); len(sc.Watch.Line()) < len(all); pause(t, 10*time.Millisecond) {
+		must(t, ctx.Err())
+	}
+	for place, stands := range sc.Watch.Line() {
+		want := min(place, 3)
+		if stands.Node == leader.Name {
 			want = len(all) - 1
 		}
 		for ctx := within(t, 10*time.Second); ; pause(t, 10*time.Millisecond) {
-			watched, err := n.Metric(ctx, "carillon_watched_processes")
+			watched, err := sc.Node(stands.Node).Metric(ctx, "carillon_watched_processes")
 			must(t, err)
 			if int(watched) == want {
 				break

@@ -2,6 +2,7 @@ package history
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -38,14 +39,16 @@ func (e *Election) Settle(seen time.Time) bool {
 
 // Leader is who is in office now, and whether anybody is.
 func (e *Election) Leader() (Term, bool) {
-	all := make([]Term, 0, len(e.candidates))
-	for _, c := range e.candidates {
-		all = append(all, c)
-	}
-	if len(all) == 0 {
+	line := e.Line()
+	if len(line) == 0 {
 		return Term{}, false
 	}
-	return slices.MinFunc(all, func(a, b Term) int { return cmp.Compare(a.Term, b.Term) }), true
+	return line[0], true
+}
+
+// Line is all candidates in the order in which they would lead; the first is in office.
+func (e *Election) Line() []Term {
+	return slices.SortedFunc(maps.Values(e.candidates), func(a, b Term) int { return cmp.Compare(a.Term, b.Term) })
 }
 
 // Terms returns all terms so far, oldest first.

@@ -92,6 +92,13 @@ func (w *Watch) Current() (history.Term, bool) {
 	return w.election.Leader()
 }
 
+// Line returns the candidates by what etcd told so far, in the order in which they would lead.
+func (w *Watch) Line() []history.Term {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.election.Line()
+}
+
 // Leader returns who is in office in a term above the given one, once there is such a leader.
 func (w *Watch) Leader(ctx context.Context, above int64) (history.Term, error) {
 	for {
