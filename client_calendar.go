@@ -70,6 +70,10 @@ func (c *Client) Calendars(ctx context.Context, opts ...CallOption) ([]Calendar,
 	if err != nil {
 		return nil, err
 	}
+	return calendarsOf(ctx, s)
+}
+
+func calendarsOf(ctx context.Context, s *store.Store) ([]Calendar, error) {
 	known, err := s.Calendars(ctx, 0)
 	if err != nil {
 		return nil, err

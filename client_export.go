@@ -55,7 +55,7 @@ func (c *Client) JobsIn(ctx context.Context, state JobState, opts ...CallOption)
 // paused or parked, the time that was asked for where that is to come, else unsaid.
 //
 // Not in it: runs that are pending, history, the reason of a pause and a backlog. Records that cannot
-// be read are logged and left out.
+// be read are logged and left out. It holds all jobs; WriteExport does not.
 func (c *Client) Export(ctx context.Context, opts ...CallOption) ([]Job, error) {
 	return listed(ctx, c, opts, carriedOn)
 }

@@ -3,6 +3,7 @@ package carillon
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -64,26 +65,30 @@ func (f exportFiles) timeOf(name string) (at time.Time, ours bool) {
 	return at, err == nil
 }
 
-// write makes a file that is there whole, on the disk, or not at all, and returns its name. Only the
-// owner may read it: args may hold secrets.
-func (f exportFiles) write(now time.Time, what exported) (name string, err error) {
+// write makes a file that is there whole, on the disk, or not at all, and returns its name and what
+// fill has written; no file and no name if that is nothing. Only the owner may read it: args may hold
+// secrets.
+func (f exportFiles) write(now time.Time, fill func(io.Writer) (exported, error)) (name string, what exported, err error) {
 	name = now.UTC().Format(exportStamp) + f.mark
 	path := filepath.Join(f.dir, name)
 	file, err := os.OpenFile(path+unfinished, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return "", fmt.Errorf("carillon: export: give the node a directory that it may write to: %w", err)
+		return "", what, fmt.Errorf("carillon: export: give the node a directory that it may write to: %w", err)
 	}
-	if err = what.writeTo(file); err == nil {
+	if what, err = fill(file); err == nil {
 		err = file.Sync()
 	}
 	err = errors.Join(err, file.Close())
+	if err == nil && what.empty() {
+		return "", what, os.Remove(path + unfinished)
+	}
 	if err == nil {
 		err = os.Rename(path+unfinished, path)
 	}
 	if err != nil {
-		return "", fmt.Errorf("carillon: export: write a file: %w", errors.Join(err, os.Remove(path+unfinished)))
+		return "", what, fmt.Errorf("carillon: export: write a file: %w", errors.Join(err, os.Remove(path+unfinished)))
 	}
-	return name, f.sync()
+	return name, what, f.sync()
 }
 
 // sync has the disk remember the names.

@@ -2,6 +2,7 @@ package carillon
 
 import (
 	"context"
+	"io"
 	"net/url"
 	"sync"
 	"time"
@@ -43,19 +44,12 @@ func (r *running) exporterOf(s *store.Store) *exporter {
 			ms, err := s.Now(ctx, 0)
 			return milliTime(ms), err
 		},
-		read:  func(ctx context.Context) (exported, error) { return r.readWhole(ctx, s) },
+		fill: func(ctx context.Context, w io.Writer) (exported, error) {
+			return r.client.writeExport(ctx, w, InStore(s.Name()))
+		},
 		log:   r.log.With("store", s.Name()),
 		count: func(outcome string) { r.meters.exports.WithLabelValues(s.Name(), outcome).Inc() },
 	}
-}
-
-// readWhole reads a store, and fails if that was not the database that the cluster knows.
-func (r *running) readWhole(ctx context.Context, s *store.Store) (exported, error) {
-	x, err := r.client.readExport(ctx, InStore(s.Name()))
-	if err == nil {
-		err = s.VerifyAll(ctx)
-	}
-	return x, err
 }
 
 // exporter writes the exports of one store.
@@ -64,7 +58,7 @@ type exporter struct {
 	every time.Duration
 	leads func() bool
 	now   func(context.Context) (time.Time, error) // of Redis, so that leaders agree
-	read  func(context.Context) (exported, error)
+	fill  func(context.Context, io.Writer) (exported, error)
 	log   hclog.Logger
 	count func(outcome string) // written or failed
 }
@@ -102,15 +96,11 @@ func (x *exporter) round(ctx context.Context) error {
 	if err != nil || now.Sub(newest) < x.every {
 		return err
 	}
-	what, err := x.read(ctx)
+	name, what, err := x.files.write(now, func(w io.Writer) (exported, error) { return x.fill(ctx, w) })
 	if err != nil || what.empty() {
 		return err
 	}
-	name, err := x.files.write(now, what)
-	if err != nil {
-		return err
-	}
 	x.count("written")
-	x.log.Info("store exported", "file", name, "jobs", len(what.jobs), "calendars", len(what.calendars))
+	x.log.Info("store exported", "file", name, "jobs", what.jobs, "calendars", what.calendars)
 	return x.files.prune(name)
 }

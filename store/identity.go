@@ -107,6 +107,21 @@ func (s *Store) NoteRolledBack(ctx context.Context, partition int, o Office, due
 	return err == nil && t[0] == "OK", err
 }
 
+// life names the process of Redis that serves a partition: each orders its hashes in a way of its own.
+// It is empty where INFO is not to be had.
+func (s *Store) life(ctx context.Context, k keys) (string, error) {
+	server, err := s.serverOf(ctx, k)
+	if err != nil {
+		return "", s.explain("info", err)
+	}
+	info, err := server.Info(ctx, "server").Result()
+	var refused redis.Error
+	if err != nil && !errors.As(err, &refused) {
+		return "", s.explain("info", err)
+	}
+	return parseInfo(info)["run_id"], nil
+}
+
 func (s *Store) lost(how string) error {
 	return fmt.Errorf("store %s: %w: %s; restore the database, or accept this one with: carillon store adopt --store-name %s, then carillon store import FILE", s.cfg.Name, ErrStoreLost, how, s.cfg.Name)
 }

@@ -186,27 +186,45 @@ func (s *Store) List(ctx context.Context) ([]Entry, error) {
 
 // EachJob hands see the readable jobs of the store in no order, until it returns false. It holds a
 // page of some hundred at a time, however many there are. A job that is stored all the while is seen, maybe
-// more than once; one that comes or goes meanwhile may be. Unreadable ones are logged and left out.
+// more than once; one that comes or goes meanwhile may be. Unreadable ones are logged and left out. When
+// Redis is restarted, or a replica takes over, in the midst of it, it cannot keep that: ErrUnreachable.
 func (s *Store) EachJob(ctx context.Context, see func(Entry) bool) error {
 	for _, k := range s.partitions {
-		for cursor, more := uint64(0), true; more; more = cursor != 0 {
-			fields, next, err := s.reader.HScan(ctx, k.jobs(), cursor, "", 500).Result()
-			if err != nil {
-				return s.explain("list jobs", err)
-			}
-			cursor = next
-			page, err := s.page(ctx, k, fields)
-			if err != nil {
-				return err
-			}
-			for _, e := range page {
-				if !see(e) {
-					return nil
-				}
-			}
+		more, err := s.eachJobOf(ctx, k, see)
+		if err != nil || !more {
+			return err
 		}
 	}
 	return nil
+}
+
+// eachJobOf is EachJob of one partition; more is false once see has returned false.
+func (s *Store) eachJobOf(ctx context.Context, k keys, see func(Entry) bool) (more bool, err error) {
+	began, err := s.life(ctx, k)
+	if err != nil {
+		return false, err
+	}
+	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+		fields, next, err := s.reader.HScan(ctx, k.jobs(), cursor, "", 500).Result()
+		if err != nil {
+			return false, s.explain("list jobs", err)
+		}
+		cursor = next
+		page, err := s.page(ctx, k, fields)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range page {
+			if !see(e) {
+				return false, nil
+			}
+		}
+	}
+	ended, err := s.life(ctx, k)
+	if err == nil && began != ended {
+		err = fmt.Errorf("store %s: list jobs: %w: it was restarted, or another server took over, before all were listed; try again", s.cfg.Name, ErrUnreachable)
+	}
+	return err == nil, err
 }
 
 // CountJobs returns how many jobs are stored, readable or not.

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -123,5 +124,30 @@ func TestRestart(t *testing.T) {
 	must(t, err)
 	if st := fetchAll(t, s, "n/b"); len(st.Run) != 1 {
 		t.Errorf("fetched %+v", st)
+	}
+}
+
+// Each life of a server has an order of jobs of its own: pages of two do not make a list.
+func TestRestartWhileJobsAreListed(t *testing.T) {
+	t.Parallel()
+	server, err := devstack.StartRedis(patience(t), devstack.RedisConfig{AppendOnly: true})
+	if errors.Is(err, devstack.ErrNoRedisServer) {
+		t.Skip(err)
+	}
+	must(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	s := openStore(t, store.Config{URL: server.URL(), Create: true})
+	for i := range 1200 {
+		must(t, s.Add(patience(t), fmt.Sprint("op", i), dueJob(fmt.Sprint("j", i), 1)))
+	}
+	seen := 0
+	err = s.EachJob(patience(t), func(store.Entry) bool {
+		if seen++; seen == 1 {
+			must(t, server.Kill(), server.Restart(patience(t)))
+		}
+		return true
+	})
+	if !errors.Is(err, store.ErrUnreachable) || !strings.Contains(err.Error(), "try again") {
+		t.Errorf("error after %d jobs is %v", seen, err)
 	}
 }
