@@ -77,6 +77,7 @@ func (t *tasks) serve(n *carillon.Node) {
 	if t.shell != nil {
 		n.HandleFunc("shell", t.shellTask)
 	}
+	faulty(n)
 }
 
 // logTask writes the message of its args to the log, with the job and the run.

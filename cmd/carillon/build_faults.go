@@ -2,7 +2,12 @@
 
 package main
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/carillon-project/carillon"
+)
 
 // clock is off by CARILLON_CLOCK_OFFSET, such as "-1h", as the clock of a badly kept machine is.
 // Only fault tests build it.
@@ -17,4 +22,9 @@ func clock(getenv func(string) string) (func() time.Time, error) {
 	}
 	now := time.Now
 	return func() time.Time { return now().Add(offset) }, nil
+}
+
+// faulty registers the task "panic", whose handler panics. Only fault tests build it.
+func faulty(n *carillon.Node) {
+	n.HandleFunc("panic", func(context.Context, carillon.Run) (any, error) { panic("as it was told") })
 }
