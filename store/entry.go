@@ -37,12 +37,19 @@ const (
 const headerFormat = "1"
 
 // Encode returns the stored line, with its newline.
-func (h Header) Encode() string {
-	n := func(v int64) string { return strconv.FormatInt(v, 10) }
-	return strings.Join([]string{
-		headerFormat, h.UID, n(h.Version), n(h.Last), n(h.Next), n(h.Runs), string(h.State),
-		url.QueryEscape(h.Reason),
-	}, " ") + "\n"
+func (h Header) Encode() string { return string(h.appendTo(make([]byte, 0, 128))) }
+
+// appendTo appends the stored line, with its newline.
+func (h *Header) appendTo(b []byte) []byte {
+	b = append(append(append(b, headerFormat...), ' '), h.UID...)
+	for _, n := range [...]int64{h.Version, h.Last, h.Next, h.Runs} {
+		b = strconv.AppendInt(append(b, ' '), n, 10)
+	}
+	b = append(append(append(b, ' '), h.State...), ' ')
+	if h.Reason != "" {
+		b = append(b, url.QueryEscape(h.Reason)...)
+	}
+	return append(b, '\n')
 }
 
 // DecodeHeader reads a stored line, with or without its newline. The error wraps ErrNewerFormat or

@@ -39,18 +39,25 @@ func clean(s string) string {
 
 // EventLine is the stored form of an event without its time, which is that of the entry it
 // stands in: tab-separated kind, job, run, scheduled ms, attempt, node, term, cause.
-func EventLine(e job.Event) string {
-	sched, attempt, term := "", "", ""
+func EventLine(e job.Event) string { return string(appendEvent(make([]byte, 0, 160), &e)) }
+
+// appendEvent appends the stored form of an event.
+func appendEvent(b []byte, e *job.Event) []byte {
+	b = append(append(b, e.Kind...), '\t')
+	b = append(append(b, e.JobID...), '\t')
+	b = append(append(b, e.RunID...), '\t')
 	if !e.ScheduledTime.IsZero() {
-		sched = strconv.FormatInt(e.ScheduledTime.UnixMilli(), 10)
+		b = strconv.AppendInt(b, e.ScheduledTime.UnixMilli(), 10)
 	}
+	b = append(b, '\t')
 	if e.Attempt > 0 {
-		attempt = strconv.Itoa(e.Attempt)
+		b = strconv.AppendInt(b, int64(e.Attempt), 10)
 	}
+	b = append(append(append(b, '\t'), e.Node...), '\t')
 	if e.Term > 0 {
-		term = strconv.FormatInt(e.Term, 10)
+		b = strconv.AppendInt(b, e.Term, 10)
 	}
-	return strings.Join([]string{string(e.Kind), e.JobID, e.RunID, sched, attempt, e.Node, term, clean(e.Cause)}, "\t")
+	return append(append(b, '\t'), clean(e.Cause)...)
 }
 
 // eventLine is EventLine for a run, without a term; cause is clean.

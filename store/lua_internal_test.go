@@ -8,7 +8,7 @@ import (
 )
 
 // parts are the scripts that others begin with.
-var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, "fence": 80, "refer": 40}
+var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, "fence": 80, "refer": 40, "claim": 40}
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, pauseScript, noteScript, cancelScript, nudgeScript,
@@ -52,7 +52,7 @@ var (
 		"lib":      {"key": true},
 		"due":      {"key": true},
 		"enqueue":  {"unpack(KEYS": true, "op": true},
-		"dispatch": {"stream": true, "history": true},
+		"dispatch": {"stream": true, "history": true, "unpack(KEYS": true},
 		"start":    {"keyLine": true, "keyRuns": true},
 		"taken":    {"unpack(slots": true, "unpack(counts": true},
 		"ends":     {"unpack(slots": true},

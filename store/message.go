@@ -49,10 +49,13 @@ const messageFormat = "1"
 
 // Encode returns the stored form.
 func (m Message) Encode() string {
-	var b strings.Builder
-	b.Grow(256 + 64*len(m.Runs) + len(m.Args))
-	field := func(s string) { b.WriteString(s); b.WriteByte('\t') }
-	number := func(n int64) { field(strconv.FormatInt(n, 10)) }
+	return string(m.appendTo(make([]byte, 0, 256+64*len(m.Runs)+len(m.Args))))
+}
+
+// appendTo appends the stored form.
+func (m *Message) appendTo(b []byte) []byte {
+	field := func(s string) { b = append(append(b, s...), '\t') }
+	number := func(n int64) { b = append(strconv.AppendInt(b, n, 10), '\t') }
 	field(messageFormat)
 	number(int64(m.Attempt))
 	number(int64(m.Max))
@@ -68,20 +71,16 @@ func (m Message) Encode() string {
 	field(string(m.OnLost))
 	field(encodeRetry(m.Retry))
 	number(ceilMillis(m.Timeout))
-	b.WriteByte('\n')
-	for i, r := range m.Runs {
+	b = append(b, '\n')
+	for i := range m.Runs {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteString(r.ID)
-		b.WriteByte('@')
-		b.WriteString(strconv.FormatInt(r.Scheduled, 10))
-		b.WriteByte('@')
-		b.WriteString(strconv.FormatInt(r.Due, 10))
+		b = append(append(b, m.Runs[i].ID...), '@')
+		b = append(strconv.AppendInt(b, m.Runs[i].Scheduled, 10), '@')
+		b = strconv.AppendInt(b, m.Runs[i].Due, 10)
 	}
-	b.WriteByte('\n')
-	b.Write(m.Args)
-	return b.String()
+	return append(append(b, '\n'), m.Args...)
 }
 
 func graceMillis(g job.Grace) int64 {

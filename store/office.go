@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
-
-	"github.com/carillon-project/carillon/job"
 )
 
 // Office is what a leader proves itself with: the cluster's epoch and its term, the create
@@ -113,129 +110,6 @@ func (s *Store) Due(ctx context.Context, partition, limit int) (Due, error) {
 		d.Jobs = append(d.Jobs, DueJob{ID: t[i], RunTime: n.read(t[i+1])})
 	}
 	return d, n.err
-}
-
-// Dispatch advances one due job: Runs go into the executor's stream, Rows and Events are kept, the
-// job gets Next or, when Next is nil, is finished and removed.
-type Dispatch struct {
-	ID      string
-	Old     Header // as it was read
-	Next    *Header
-	RunTime int64 // of Next, with jitter
-	Latest  int64 // the latest time among those decided here: NOT_DUE if it lies ahead of Redis
-	// CalendarsVersion is that of the calendars it was decided with, STALE if they have changed; 0 if
-	// the job refers to none.
-	CalendarsVersion int64
-
-	Executor string
-	Messages []Message
-	Rows     []job.Row   // stretches of times that did not run
-	Events   []job.Event // submitted, coalesced, missed
-}
-
-// Dispatched is the answer for one job.
-type Dispatched string
-
-// The answers of Dispatch.
-const (
-	DispatchOK     Dispatched = "OK"
-	DispatchStale  Dispatched = "STALE"   // it was changed, removed or dispatched meanwhile: read again
-	DispatchNotDue Dispatched = "NOT_DUE" // Redis says it is too early: wait, and read again
-)
-
-// MaxDispatch is how many jobs one Dispatch call may hold.
-const MaxDispatch = 500
-
-// Dispatch advances jobs of one partition. Each job at most once per call. ErrFenced and ErrPaused
-// mean that nothing was done.
-func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Dispatch) ([]Dispatched, error) {
-	if len(jobs) == 0 {
-		return nil, nil
-	}
-	k := s.partitions[partition]
-	keys := []string{k.events(), k.jobs(), k.fence(), k.paused(), k.runTimes(), k.calendars(), k.calendarJobs()}
-	index := map[string]int{}
-	at := func(key string) int {
-		if index[key] == 0 {
-			keys = append(keys, key)
-			index[key] = len(keys)
-		}
-		return index[key]
-	}
-	messages, bytes := 0, 0
-	for _, d := range jobs {
-		for _, m := range d.Messages {
-			messages, bytes = messages+1, bytes+len(m.Args)+64*len(m.Runs)
-		}
-	}
-	args := append(make([]any, 0, 2+12*len(jobs)), len(jobs), share(messages, bytes))
-	for _, d := range jobs {
-		next, history := "", 0
-		if d.Next != nil {
-			next = d.Next.Encode()
-		}
-		if d.Next == nil || len(d.Rows) > 0 {
-			history = at(k.history(d.ID))
-		}
-		args = append(args, d.ID, d.Old.Encode(), next, d.RunTime, d.Latest, at(k.stream(d.Executor)), history,
-			timeOrEmpty(d.CalendarsVersion), rowLines(d.Rows), s.dispatchEvents(d, o.Term), len(d.Messages))
-		for _, m := range d.Messages {
-			args = append(args, m.Encode())
-		}
-	}
-	t, err := s.office(ctx, dispatchScript, o, keys, args...)
-	if err != nil {
-		return nil, err
-	}
-	if t[0] == "PAUSED" {
-		return nil, fmt.Errorf("store %s: dispatch: %w", s.cfg.Name, ErrPaused)
-	}
-	answers := make([]Dispatched, len(jobs))
-	for i := range jobs {
-		answers[i] = Dispatched(t[i+1])
-	}
-	n := numbers{}
-	if len(t) > len(jobs)+1 {
-		s.sequences[partition].atLeast(n.read(t[len(jobs)+1]))
-	}
-	return answers, n.unreadable("dispatch")
-}
-
-// crowd is how many messages it takes for some to share an entry.
-const crowd = 64
-
-// share is how many messages of a call may stand in one entry of a stream. A lone message has an entry
-// of its own; of a crowd up to eight share one, as long as they are short and there remain enough
-// entries for all nodes to have some. What a node has no room for it puts back.
-func share(messages, bytes int) int {
-	const (
-		most  = 8
-		short = 4 << 10
-	)
-	if messages == 0 || bytes/messages > short {
-		return 1
-	}
-	return max(1, min(most, messages/crowd))
-}
-
-func rowLines(rows []job.Row) string {
-	lines := make([]string, len(rows))
-	for i, r := range rows {
-		lines[i] = HistoryRow(r)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// dispatchEvents is the events of one job, and that it is finished if it is.
-func (s *Store) dispatchEvents(d Dispatch, term int64) string {
-	lines := make([]string, 0, len(d.Events)+1)
-	for _, e := range d.Events {
-		lines = append(lines, EventLine(e))
-	}
-	if d.Next == nil {
-		lines = append(lines, EventLine(job.Event{Kind: job.JobRemoved, JobID: d.ID, Node: s.cfg.Node, Term: term, Cause: "finished"}))
-	}
-	return strings.Join(lines, "\n")
 }
 
 // Park takes a due job that cannot be used out of the schedule; its record stays byte for byte. header

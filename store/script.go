@@ -36,7 +36,7 @@ const (
 	room   part = "lib+displace+taken"
 	ending part = "lib+ends"
 	refers part = "lib+refer"
-	fires  part = "lib+fence+refer"
+	fires  part = "lib+fence+refer+claim"
 )
 
 func newScript(name string, begins part, keys, perItem int) *script {
@@ -56,6 +56,9 @@ func newScript(name string, begins part, keys, perItem int) *script {
 	}
 	if begins == refers || begins == fires {
 		src.WriteString(luaFile("refer"))
+	}
+	if begins == fires {
+		src.WriteString(luaFile("claim"))
 	}
 	src.WriteString(luaFile(name))
 	return &script{
@@ -110,7 +113,7 @@ var (
 	finishScript        = newScript("finish", ending, 11, 2).allowOOM()
 	dueScript           = newScript("due", alone, 7, 0).readsOnly()
 	takeOfficeScript    = newScript("take_office", lib, 4, 0)
-	dispatchScript      = newScript("dispatch", fires, 7, 1)
+	dispatchScript      = newScript("dispatch", fires, 8, 1)
 	parkScript          = newScript("park", office, 4, 0)
 	recoverScript       = newScript("recover", office, 6, 4)
 	expireScript        = newScript("expire", office, 4, 1)

@@ -1,67 +1,66 @@
 -- dispatch: advance due jobs and put their runs into the streams, all or nothing per job.
 -- KEYS[4] paused (string)  KEYS[5] run_times (zset)  KEYS[6] calendars (hash)
--- KEYS[7] calendar_jobs (hash)  then keys that jobs point at: streams, histories
+-- KEYS[7] calendar_jobs (hash)  KEYS[8] the usual stream  then the histories of the jobs that finish, in
+-- their order, then other streams and histories
 -- ARGV[7] jobs  ARGV[8] how many bodies, of whichever jobs, may share an entry of a stream (m1, m2, …)
--- then per job: id, header that was read, header to store or '' to finish the job, next run time in ms,
---   latest time dispatched in ms, index of its stream, index of its history (0 if there are no rows and
---   the job goes on), version of the calendars it was decided with or '' if it refers to none, rows,
---   events (each one text, with a newline between two), how many bodies, then the bodies
--- Returns {now, tag, tag, …} with OK | STALE | NOT_DUE per job, then the sequence if it grew, or
--- {FENCED, …} | {PAUSED}.
-if redis.call('EXISTS', KEYS[4]) == 1 then return {'PAUSED'} end
-local jobs, ids, at = {}, {}, 9
-for i = 1, tonumber(ARGV[7]) do
-  jobs[i], ids[i] = at, ARGV[at]
-  at = at + 11 + ARGV[at + 10]
-end
-local scores = redis.call('ZMSCORE', KEYS[5], unpack(ids))
-local values = redis.call('HMGET', KEYS[2], unpack(ids))
-local reply, set, times, gone = {stamp}, {}, {}, {}
-local share, packs = 2 * ARGV[8], {}
+-- ARGV[9] how many of the jobs finish: they come first  ARGV[10] the latest time dispatched, of all, ms
+-- ARGV[11] their events, with a newline between two  ARGV[12] for each job "latest time length of its
+-- events;"  ARGV[13] how many jobs are not usual
+-- then by columns, each in the order of the jobs: ids; headers that were read; of the jobs that go on, the
+--   headers to store, then their next run times in ms
+-- then per job that is not usual: which it is, index of its stream, index of its history (0 if it has no
+--   rows), version of the calendars it was decided with or '' if it refers to none, rows (each one text,
+--   with a newline between two), how many bodies
+-- then the bodies: one of each usual job, for the usual stream
+-- Returns {now, the sequence if it grew or '', tag, tag, …} with OK | STALE | NOT_DUE per job, or no
+-- tags when all are OK; or {FENCED, …} | {PAUSED}.
+local packs, set, when, gone = {}, {}, {}, {}
 local function add(stream, body)
   local pack = packs[stream] or {}
-  local n = #pack
-  pack[n + 1], pack[n + 2], packs[stream] = 'm' .. (n / 2 + 1), body, pack
-  if n + 2 >= share then
+  local size = #pack
+  pack[size + 1], pack[size + 2], packs[stream] = 'm' .. (size / 2 + 1), body, pack
+  if size + 2 >= share then
     redis.call('XADD', stream, '*', unpack(pack))
     packs[stream] = nil
   end
 end
-local version -- read for the first job that refers to calendars; the others pay nothing
-for i, at in ipairs(jobs) do
-  local old, value, score, tag, by = ARGV[at + 1], values[i], tonumber(scores[i] or ''), 'OK', ARGV[at + 7]
-  if by ~= '' then version = version or redis.call('HGET', KEYS[6], 'version') or '0' end
-  if not value or not score or string.sub(value, 1, #old) ~= old
-    or (by ~= '' and by ~= version) then
-    tag = 'STALE'
-  elseif score > now or tonumber(ARGV[at + 4]) > now then
-    tag = 'NOT_DUE'
-  end
-  reply[i + 1] = tag
-  if tag == 'OK' then
-    local new, stream, history, rows, events = ARGV[at + 2], KEYS[tonumber(ARGV[at + 5])], KEYS[tonumber(ARGV[at + 6])], ARGV[at + 8], ARGV[at + 9]
-    for k = at + 11, at + 10 + ARGV[at + 10] do add(stream, ARGV[k]) end
-    if events ~= '' then log[#log + 1] = events end
-    if new == '' then
-      gone[#gone + 1] = ids[i]
-      if by ~= '' then refer(KEYS[6], KEYS[7], ids[i], '') end
+for i = 1, n do
+  local o, stream, bodies = odd[i], KEYS[8], 1
+  if o then stream, bodies = KEYS[tonumber(ARGV[o + 1])], tonumber(ARGV[o + 5]) end
+  if not refused[i] then
+    for k = at, at + bodies - 1 do add(stream, ARGV[k]) end
+    if i <= f then
+      gone[#gone + 1] = ARGV[ids + i]
+      if o and ARGV[o + 3] ~= '' then refer(KEYS[6], KEYS[7], ARGV[ids + i], '') end
     else
-      set[#set + 1], set[#set + 2] = ids[i], new .. string.sub(value, #old + 1)
-      times[#times + 1], times[#times + 2] = ARGV[at + 3], ids[i]
+      set[#set + 1], set[#set + 2] = ARGV[ids + i], ARGV[news + i] .. string.sub(values[i], #ARGV[olds + i] + 1)
+      when[#when + 1], when[#when + 2] = ARGV[times + i], ARGV[ids + i]
     end
-    for row in string.gmatch(rows, '[^\n]+') do push(history, ids[i], row) end
-    if new == '' then redis.call('EXPIRE', history, ARGV[2]) end
+    if o and ARGV[o + 4] ~= '' then
+      local history = KEYS[tonumber(ARGV[o + 2])]
+      for row in string.gmatch(ARGV[o + 4], '[^\n]+') do push(history, ARGV[ids + i], row) end
+    end
   end
+  at = at + bodies
 end
 for stream, pack in pairs(packs) do redis.call('XADD', stream, '*', unpack(pack)) end
 if #set > 0 then
   redis.call('HSET', KEYS[2], unpack(set))
-  redis.call('ZADD', KEYS[5], unpack(times))
+  redis.call('ZADD', KEYS[5], unpack(when))
 end
 if #gone > 0 then
   redis.call('HDEL', KEYS[2], unpack(gone))
   redis.call('ZREM', KEYS[5], unpack(gone))
+  if redis.call('EXISTS', unpack(KEYS, 9, 8 + f)) > 0 then
+    for i = 1, f do
+      local history = KEYS[8 + i]
+      if not refused[i] then redis.call('EXPIRE', history, ARGV[2]) end
+    end
+  end
 end
-if #log > 0 then reply[#reply + 1] = string.format('%.0f', redis.call('HINCRBY', KEYS[3], 'seq', 1)) end
+local reply = {stamp, #log > 0 and string.format('%.0f', redis.call('HINCRBY', KEYS[3], 'seq', 1)) or ''}
+if next(refused) then
+  for i = 1, n do reply[2 + i] = refused[i] or 'OK' end
+end
 publish()
 return reply

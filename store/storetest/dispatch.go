@@ -17,6 +17,7 @@ var dispatchTests = []conformance{
 	{"dispatch: not due before Redis says so", dispatchNotDue},
 	{"dispatch: the last run removes the job and its history gets a life", dispatchFinishes},
 	{"dispatch: jobs, executors and rows mixed in one call, each all or nothing", dispatchMixed},
+	{"dispatch: who is refused says nothing, the others all of theirs", dispatchRefusedInPart},
 	{"dispatch: 500 jobs in one call", dispatchMany},
 	{"due: says what is due and when to look again", dueSays},
 	{"park: takes a job out of run_times and keeps the record", parkKeeps},
@@ -168,6 +169,58 @@ func dispatchMixed(t *testing.T, open Open) {
 	equal(r, "row", rows, skipped.Rows)
 	equal(r, "history of the stale job", r.outcomes("c"), nil)
 	equal(r, "events of d", r.kinds("d"), []job.EventKind{job.JobAdded, job.JobCoalesced})
+}
+
+func dispatchRefusedInPart(t *testing.T, open Open) {
+	for _, c := range []struct {
+		name   string
+		refuse func(d *store.Dispatch, now int64)
+		want   store.Dispatched
+	}{
+		{"by nobody", func(*store.Dispatch, int64) {}, store.DispatchOK},
+		{"as stale", func(d *store.Dispatch, _ int64) { d.Old.Version++ }, store.DispatchStale},
+		{"as not due", func(d *store.Dispatch, now int64) { d.Latest = now + 60_000 }, store.DispatchNotDue},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, open)
+			var all []store.Dispatch
+			for _, id := range []string{"on", "last", "refused", "end", "moved"} {
+				e := r.add(id)
+				d := advance(e, message(e, e.RunTime, id+"-run"))
+				d.Executor = "other"
+				if id == "last" || id == "end" {
+					d.Next, d.Executor = nil, executor
+					r.raw.do("LPUSH", r.key("history:"+id), "row")
+				}
+				if id == "moved" {
+					d = advance(e)
+				}
+				all = append(all, d)
+			}
+			c.refuse(&all[2], r.now())
+			ok := store.DispatchOK
+			equal(r, "answers", r.dispatch(all...), []store.Dispatched{ok, ok, c.want, ok, ok})
+			said := map[string][]string{}
+			for _, e := range r.events() {
+				if e.Kind != job.JobAdded && e.Kind != job.LeaderElected {
+					said[e.JobID] = append(said[e.JobID], string(e.Kind)+" "+e.RunID)
+				}
+			}
+			want := map[string][]string{
+				"on": {"job_submitted on-run"}, "last": {"job_submitted last-run", "job_removed "}, "end": {"job_submitted end-run", "job_removed "},
+			}
+			places := map[string][]string{"on-run": {"stream:other"}, "last-run": {"stream:default"}, "end-run": {"stream:default"}}
+			if c.want == ok {
+				want["refused"] = []string{"job_submitted refused-run"}
+				places["refused-run"] = places["on-run"]
+			}
+			equal(r, "events", said, want)
+			equal(r, "places", r.places(0), places)
+			for _, id := range []string{"last", "end"} {
+				equal(r, "history of "+id+" has a life", r.raw.number("TTL", r.key("history:"+id)) > 0, true)
+			}
+		})
+	}
 }
 
 func dispatchMany(t *testing.T, open Open) {

@@ -1,0 +1,282 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/carillon-project/carillon/job"
+)
+
+// Dispatch advances one due job: Runs go into the executor's stream, Rows and Events are kept, the
+// job gets Next or, when Next is nil, is finished and removed.
+type Dispatch struct {
+	ID      string
+	Old     Header // as it was read
+	Next    *Header
+	RunTime int64 // of Next, with jitter
+	Latest  int64 // the latest time among those decided here: NOT_DUE if it lies ahead of Redis
+	// CalendarsVersion is that of the calendars it was decided with, STALE if they have changed; 0 if
+	// the job refers to none.
+	CalendarsVersion int64
+
+	Executor string
+	Messages []Message
+	Rows     []job.Row   // stretches of times that did not run
+	Events   []job.Event // submitted, coalesced, missed
+}
+
+// Dispatched is the answer for one job.
+type Dispatched string
+
+// The answers of Dispatch.
+const (
+	DispatchOK     Dispatched = "OK"
+	DispatchStale  Dispatched = "STALE"   // it was changed, removed or dispatched meanwhile: read again
+	DispatchNotDue Dispatched = "NOT_DUE" // Redis says it is too early: wait, and read again
+)
+
+// MaxDispatch is how many jobs one Dispatch call may hold.
+const MaxDispatch = 500
+
+// Dispatch advances jobs of one partition. Each job at most once per call. ErrFenced and ErrPaused
+// mean that nothing was done.
+func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Dispatch) ([]Dispatched, error) {
+	if len(jobs) == 0 {
+		return nil, nil
+	}
+	c := dispatchCall{keys: s.partitions[partition], node: s.cfg.Node, term: o.Term, jobs: jobs}
+	keys, args := c.write()
+	t, err := s.office(ctx, dispatchScript, o, keys, args...)
+	if err != nil {
+		return nil, err
+	}
+	if t[0] == "PAUSED" {
+		return nil, fmt.Errorf("store %s: dispatch: %w", s.cfg.Name, ErrPaused)
+	}
+	n := numbers{}
+	s.sequences[partition].atLeast(n.orZero(t[1]))
+	return c.answers(t[2:]), n.unreadable("dispatch")
+}
+
+// dispatchCall is one call of the script: what it is made of, and how. Nearly all of its arguments are
+// pieces of one text, so that a job costs few allocations.
+type dispatchCall struct {
+	keys keys
+	node string
+	term int64
+	jobs []Dispatch
+
+	order  []int // of the jobs: those that finish come first
+	finish int   // how many do
+	text   []byte
+	ends   []int // of the pieces of text
+}
+
+// write returns the keys and the arguments of the script, after those of every script of the leader.
+func (c *dispatchCall) write() (keys []string, args []any) {
+	c.sort()
+	k := c.keys
+	usual := c.jobs[c.order[0]].Executor
+	odd := oddJobs{keys: []string{k.events(), k.jobs(), k.fence(), k.paused(), k.runTimes(), k.calendars(), k.calendarJobs(), k.stream(usual)}}
+	messages, bytes, latest := 0, 0, int64(0)
+	for _, d := range c.jobs {
+		for _, m := range d.Messages {
+			messages, bytes = messages+1, bytes+len(m.Args)+64*len(m.Runs)
+		}
+		latest = max(latest, d.Latest)
+	}
+	c.text = make([]byte, 0, 640*len(c.jobs)+bytes+bytes/4)
+	c.ends = make([]int, 0, 3*len(c.jobs)+c.finish+messages+2)
+	c.writeHistories()
+	c.writeEvents()
+	c.writeHeaders()
+	c.writeMessages()
+	pieces := c.pieces()
+	for i := range c.finish {
+		odd.keys = append(odd.keys, pieces[i])
+	}
+	pieces = pieces[c.finish:]
+	args = append(make([]any, 0, 16+5*len(c.jobs)+messages), len(c.jobs), share(messages, bytes), c.finish, latest, &pieces[0], &pieces[1])
+	for at, i := range c.order {
+		odd.see(k, at, usual, &c.jobs[i])
+	}
+	args = append(args, odd.count)
+	for _, i := range c.order {
+		args = append(args, &c.jobs[i].ID)
+	}
+	pieces = pieces[2:]
+	headers := 2*len(c.jobs) - c.finish
+	for i := range pieces[:headers] {
+		args = append(args, &pieces[i])
+	}
+	for _, i := range c.order[c.finish:] {
+		args = append(args, &c.jobs[i].RunTime)
+	}
+	args = append(args, odd.args...)
+	for i := range pieces[headers:] {
+		args = append(args, &pieces[headers+i])
+	}
+	return odd.keys, args
+}
+
+// sort puts the jobs that finish before those that go on.
+func (c *dispatchCall) sort() {
+	c.order = make([]int, 0, len(c.jobs))
+	for i := range c.jobs {
+		if c.jobs[i].Next == nil {
+			c.order = append(c.order, i)
+		}
+	}
+	c.finish = len(c.order)
+	for i := range c.jobs {
+		if c.jobs[i].Next != nil {
+			c.order = append(c.order, i)
+		}
+	}
+}
+
+// cut ends a piece of the text.
+func (c *dispatchCall) cut() { c.ends = append(c.ends, len(c.text)) }
+
+func (c *dispatchCall) pieces() []string {
+	text, from := string(c.text), 0
+	all := make([]string, len(c.ends))
+	for i, end := range c.ends {
+		all[i], from = text[from:end], end
+	}
+	return all
+}
+
+// writeHistories makes the keys of the histories of the jobs that finish.
+func (c *dispatchCall) writeHistories() {
+	prefix := c.keys.history("")
+	for _, i := range c.order[:c.finish] {
+		c.text = append(append(c.text, prefix...), c.jobs[i].ID...)
+		c.cut()
+	}
+}
+
+// writeEvents makes two pieces: the events of all jobs, and for each job its latest time and how long
+// its events are.
+func (c *dispatchCall) writeEvents() {
+	details := make([]byte, 0, 24*len(c.jobs))
+	begin := len(c.text)
+	for _, i := range c.order {
+		d := &c.jobs[i]
+		if len(c.text) > begin && (len(d.Events) > 0 || d.Next == nil) {
+			c.text = append(c.text, '\n')
+		}
+		from := len(c.text)
+		for k := range d.Events {
+			if k > 0 {
+				c.text = append(c.text, '\n')
+			}
+			c.text = appendEvent(c.text, &d.Events[k])
+		}
+		if d.Next == nil {
+			if len(d.Events) > 0 {
+				c.text = append(c.text, '\n')
+			}
+			c.text = appendEvent(c.text, &job.Event{Kind: job.JobRemoved, JobID: d.ID, Node: c.node, Term: c.term, Cause: "finished"})
+		}
+		details = append(strconv.AppendInt(details, d.Latest, 10), ' ')
+		details = append(strconv.AppendInt(details, int64(len(c.text)-from), 10), ';')
+	}
+	c.cut()
+	c.text = append(c.text, details...)
+	c.cut()
+}
+
+// writeHeaders makes a piece of each header that was read, then of each to store.
+func (c *dispatchCall) writeHeaders() {
+	for _, i := range c.order {
+		c.text = c.jobs[i].Old.appendTo(c.text)
+		c.cut()
+	}
+	for _, i := range c.order[c.finish:] {
+		c.text = c.jobs[i].Next.appendTo(c.text)
+		c.cut()
+	}
+}
+
+func (c *dispatchCall) writeMessages() {
+	for _, i := range c.order {
+		for k := range c.jobs[i].Messages {
+			c.text = c.jobs[i].Messages[k].appendTo(c.text)
+			c.cut()
+		}
+	}
+}
+
+// answers are the tags of the script in the order of the jobs; no tags mean that all are OK.
+func (c *dispatchCall) answers(tags []string) []Dispatched {
+	all := make([]Dispatched, len(c.jobs))
+	for at, i := range c.order {
+		all[i] = DispatchOK
+		if len(tags) > 0 {
+			all[i] = Dispatched(tags[at])
+		}
+	}
+	return all
+}
+
+// oddJobs collects what the script has to be told of the jobs that are not usual: one message for the
+// usual stream, no rows, no calendars.
+type oddJobs struct {
+	keys  []string
+	index map[string]int // of those keys that were asked for
+	count int
+	args  []any
+}
+
+// see looks at the job in place at.
+func (o *oddJobs) see(k keys, at int, usual string, d *Dispatch) {
+	if len(d.Messages) == 1 && d.Executor == usual && len(d.Rows) == 0 && d.CalendarsVersion == 0 {
+		return
+	}
+	history := 0
+	if len(d.Rows) > 0 {
+		history = o.at(k.history(d.ID))
+	}
+	o.count++
+	o.args = append(o.args, at+1, o.at(k.stream(d.Executor)), history, timeOrEmpty(d.CalendarsVersion), rowLines(d.Rows), len(d.Messages))
+}
+
+// at returns the index of a key in the script.
+func (o *oddJobs) at(key string) int {
+	if o.index == nil {
+		o.index = map[string]int{}
+	}
+	if o.index[key] == 0 {
+		o.keys = append(o.keys, key)
+		o.index[key] = len(o.keys)
+	}
+	return o.index[key]
+}
+
+// crowd is how many messages it takes for some to share an entry.
+const crowd = 64
+
+// share is how many messages of a call may stand in one entry of a stream. A lone message has an entry
+// of its own; of a crowd up to eight share one, as long as they are short and there remain enough
+// entries for all nodes to have some. What a node has no room for it puts back.
+func share(messages, bytes int) int {
+	const (
+		most  = 8
+		short = 4 << 10
+	)
+	if messages == 0 || bytes/messages > short {
+		return 1
+	}
+	return max(1, min(most, messages/crowd))
+}
+
+func rowLines(rows []job.Row) string {
+	lines := make([]string, len(rows))
+	for i, r := range rows {
+		lines[i] = HistoryRow(r)
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,35 @@
+-- claim: the checks of dispatch, after refer; not a script of its own. KEYS and ARGV are as dispatch says.
+if redis.call('EXISTS', KEYS[4]) == 1 then return {'PAUSED'} end
+local n, f, share = tonumber(ARGV[7]), tonumber(ARGV[9]), 2 * ARGV[8]
+local ids, olds, news, times = 13, 13 + n, 13 + 2 * n - f, 13 + 3 * n - 2 * f -- before the first of each
+local at = times + n + 1
+local odd, refused, version = {}, {}, nil
+for _ = 1, tonumber(ARGV[13]) do
+  odd[tonumber(ARGV[at])] = at
+  at = at + 6
+end
+local scores = redis.call('ZMSCORE', KEYS[5], unpack(ARGV, ids + 1, ids + n))
+local values = redis.call('HMGET', KEYS[2], unpack(ARGV, ids + 1, ids + n))
+for i = 1, n do
+  local value, score, old = values[i], tonumber(scores[i] or ''), ARGV[olds + i]
+  local by = odd[i] and ARGV[odd[i] + 3] or ''
+  if by ~= '' then version = version or redis.call('HGET', KEYS[6], 'version') or '0' end
+  if not value or not score or string.sub(value, 1, #old) ~= old or (by ~= '' and by ~= version) then
+    refused[i] = 'STALE'
+  elseif score > now then
+    refused[i] = 'NOT_DUE'
+  end
+end
+if tonumber(ARGV[10]) > now or next(refused) then -- some events are not to be, see each job
+  local i, from = 0, 1
+  for latest, length in string.gmatch(ARGV[12], '(%-?%d+) (%d+);') do
+    i = i + 1
+    if tonumber(latest) > now then refused[i] = refused[i] or 'NOT_DUE' end
+    if length ~= '0' then
+      if not refused[i] then log[#log + 1] = string.sub(ARGV[11], from, from + length - 1) end
+      from = from + length + 1
+    end
+  end
+elseif ARGV[11] ~= '' then
+  log[1] = ARGV[11]
+end
