@@ -44,6 +44,11 @@ chaos: redis ## random faults for MINUTES (60) from SEED (random), then every ru
 reliability: e2e ## play the matrix and write its results into docs/reliability.md
 	$(GO) run ./test/e2e/report
 
+.PHONY: takeovers
+takeovers: redis ## kill 50 leaders, end 20, stop 5, on a quiet machine, and write the takeovers into docs/reliability.md
+	status=0; CARILLON_E2E_LONG=1 scripts/e2e.sh 50 '^TestLeader' 9m || status=$$?; \
+	  $(GO) run ./test/e2e/report --takeovers; exit $$status
+
 .PHONY: redis
 redis:
 	@scripts/redis-server.sh

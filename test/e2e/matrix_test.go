@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,13 +19,17 @@ func TestMatrix(t *testing.T) {
 			if !fault.Alone {
 				t.Parallel()
 			}
-			play(t, fault)
+			play(t, fault, filepath.Join("artifacts", "results"))
 		})
 	}
 }
 
-// play plays a row, keeps its result, and its history if it was not as promised.
-func play(t *testing.T, fault matrix.Fault) {
+// play plays a row, keeps its result in a directory, and its history if it was not as promised.
+func play(t *testing.T, fault matrix.Fault, results string) matrix.Result {
+	t.Helper()
+	if err := os.Remove(filepath.Join(results, fault.Name+".json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
 	dir, long, patience := artifacts(t), os.Getenv("CARILLON_E2E_LONG") != "", 3*time.Minute
 	if long {
 		patience = 15 * time.Minute
@@ -44,10 +50,11 @@ func play(t *testing.T, fault matrix.Fault) {
 		t.Error(err)
 		r.Breaches = append(r.Breaches, err.Error())
 	}
-	must(t, r.Write(filepath.Join("artifacts", "results")))
+	must(t, r.Write(results))
 	if t.Failed() {
 		t.Logf("judge it again: go run ./test/e2e/judge %s", filepath.Join(dir, "history.json"))
-		return
+		return r
 	}
 	must(t, os.RemoveAll(dir))
+	return r
 }

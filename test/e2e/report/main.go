@@ -5,10 +5,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/carillon-project/carillon/test/e2e/internal/matrix"
+	"github.com/carillon-project/carillon/test/e2e/internal/page"
 )
 
 func main() {
@@ -20,49 +23,57 @@ func main() {
 
 func run(args []string) error {
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
-	dir := flags.String("results", filepath.Join("test", "e2e", "artifacts", "results"), "where the results are")
-	page := flags.String("page", filepath.Join("docs", "reliability.md"), "the page whose table is replaced")
+	artifacts := filepath.Join("test", "e2e", "artifacts")
+	results := flags.String("results", filepath.Join(artifacts, "results"), "where the results of the matrix are")
+	measured := flags.String("measured", filepath.Join(artifacts, "takeovers"), "where the results of the takeovers are")
+	takeovers := flags.Bool("takeovers", false, "write the table of takeovers in place of that of faults")
+	file := flags.String("page", filepath.Join("docs", "reliability.md"), "the page whose table is replaced")
 	plot := flags.String("plot", filepath.Join("docs", "takeover.svg"), "the picture that is written")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	results, err := read(*dir)
+	faults, missingFaults, err := read(*results, matrix.Table())
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(*page)
+	kills, missingKills, err := read(*measured, matrix.Trials(1))
 	if err != nil {
 		return err
 	}
-	updated, err := replace(string(text), table(results))
-	if err != nil {
-		return fmt.Errorf("%s: %w", *page, err)
+	marks, text, shown, missing := page.Faults, table(faults), faults, missingFaults
+	if *takeovers {
+		marks, text, shown, missing = page.Takeovers, trials(kills), kills, missingKills
 	}
-	if err := os.WriteFile(*page, []byte(updated), 0o644); err != nil {
+	if len(missing) > 0 {
+		return fmt.Errorf("not played, run make e2e or make takeovers: %s", strings.Join(missing, ", "))
+	}
+	if err := page.Write(*file, func(old string) (string, error) { return marks.Set(old, text) }); err != nil {
 		return err
 	}
-	if err := os.WriteFile(*plot, []byte(picture(results)), 0o644); err != nil {
+	if err := os.WriteFile(*plot, []byte(picture(append(kills, faults...))), 0o644); err != nil {
 		return err
 	}
-	return broken(results)
+	return broken(shown)
 }
 
-// read returns the result of every row of the table of faults, in its order.
-func read(dir string) (results []matrix.Result, err error) {
-	var missing []error
-	for _, fault := range matrix.Table() {
+// read returns the results of the scenarios, in their order, and the names of those that have none.
+func read(dir string, of []matrix.Fault) (results []matrix.Result, missing []string, err error) {
+	for _, fault := range of {
 		text, err := os.ReadFile(filepath.Join(dir, fault.Name+".json"))
-		if err != nil {
-			missing = append(missing, fmt.Errorf("%s was not played: run make e2e: %w", fault.Name, err))
+		if errors.Is(err, fs.ErrNotExist) {
+			missing = append(missing, fault.Name)
 			continue
 		}
 		var r matrix.Result
-		if err := json.Unmarshal(text, &r); err != nil {
-			return nil, fmt.Errorf("%s: %w", fault.Name, err)
+		if err == nil {
+			err = json.Unmarshal(text, &r)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", fault.Name, err)
 		}
 		results = append(results, r)
 	}
-	return results, errors.Join(missing...)
+	return results, missing, nil
 }
 
 // broken names the rows that did not hold.

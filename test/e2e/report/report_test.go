@@ -15,6 +15,7 @@ import (
 
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
 	"github.com/carillon-project/carillon/test/e2e/internal/matrix"
+	"github.com/carillon-project/carillon/test/e2e/internal/page"
 )
 
 func TestTable(t *testing.T) {
@@ -35,20 +36,19 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func TestReplace(t *testing.T) {
-	page := "head\n" + begins + "\nold\n" + ends + "\ntail\n"
-	got, err := replace(page, "new\n")
-	if want := "head\n" + begins + "\n\nnew\n\n" + ends + "\ntail\n"; err != nil || got != want {
-		t.Errorf("%q, %v", got, err)
+func TestTrials(t *testing.T) {
+	r := matrix.Result{Says: "leader killed", Promise: "p99", Strikes: 200, Tally: history.Tally{Due: 900, Doubled: 1, Reruns: 2}}
+	for i := range 200 {
+		r.Takeovers = append(r.Takeovers, time.Duration(i+1)*time.Millisecond)
 	}
-	again, err := replace(got, "new\n")
-	if err != nil || again != got {
-		t.Errorf("a second time it is %q, %v", again, err)
-	}
-	for _, bad := range []string{"", begins, ends, ends + begins} {
-		if _, err := replace(bad, "new"); err == nil {
-			t.Errorf("%q has no place for a table and was accepted", bad)
-		}
+	got := trials([]matrix.Result{r, {Says: "told", Promise: "all", Breaches: []string{"late"}}})
+	want := `| what is done | what is promised | times | due | lost | doubled | run again | p50 | p99 | max | held |
+|---|---|---|---|---|---|---|---|---|---|---|
+| leader killed | p99 | 200 | 900 | 0 | 1 | 2 | 101 ms | 198 ms | 200 ms | yes |
+| told | all | 0 | 0 | 0 | 0 | 0 | – | – | – | **no** |
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
@@ -78,24 +78,41 @@ func TestPicture(t *testing.T) {
 }
 
 func TestRunDemandsEveryRow(t *testing.T) {
-	dir := t.TempDir()
-	page, plot := filepath.Join(dir, "page.md"), filepath.Join(dir, "plot.svg")
-	write(t, page, begins+"\n"+ends+"\n")
-	args := []string{"--results", dir, "--page", page, "--plot", plot}
-	all := matrix.Table()
-	for _, fault := range all[1:] {
-		save(t, dir, matrix.Result{Name: fault.Name, Says: fault.Says})
+	tests := []struct {
+		name  string
+		marks page.Marks
+		all   []matrix.Fault
+		args  []string
+	}{
+		{"faults", page.Faults, matrix.Table(), nil},
+		{"takeovers", page.Takeovers, matrix.Trials(1), []string{"--takeovers"}},
 	}
-	if err := run(args); err == nil || !strings.Contains(err.Error(), all[0].Name) {
-		t.Errorf("without %s: %v", all[0].Name, err)
-	}
-	save(t, dir, matrix.Result{Name: all[0].Name, Says: all[0].Says})
-	if err := run(args); err != nil {
-		t.Error(err)
-	}
-	save(t, dir, matrix.Result{Name: all[0].Name, Breaches: []string{"lost"}})
-	if err := run(args); err == nil || !strings.Contains(err.Error(), "did not hold") {
-		t.Errorf("with a breach: %v", err)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			file, plot := filepath.Join(dir, "page.md"), filepath.Join(dir, "plot.svg")
+			write(t, file, tt.marks.Begins+"\n"+tt.marks.Ends+"\n")
+			args := append(tt.args, "--results", dir, "--measured", dir, "--page", file, "--plot", plot)
+			for _, fault := range tt.all[1:] {
+				save(t, dir, matrix.Result{Name: fault.Name, Says: fault.Says})
+			}
+			if err := run(args); err == nil || !strings.Contains(err.Error(), tt.all[0].Name) {
+				t.Errorf("without %s: %v", tt.all[0].Name, err)
+			}
+			save(t, dir, matrix.Result{Name: tt.all[0].Name, Says: tt.all[0].Says, Takeovers: []time.Duration{1e6}})
+			if err := run(args); err != nil {
+				t.Error(err)
+			}
+			for file, want := range map[string]string{file: tt.all[0].Says, plot: tt.all[0].Name} {
+				if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), want) {
+					t.Errorf("%s lacks %q: %v", file, want, err)
+				}
+			}
+			save(t, dir, matrix.Result{Name: tt.all[0].Name, Breaches: []string{"lost"}})
+			if err := run(args); err == nil || !strings.Contains(err.Error(), "did not hold") {
+				t.Errorf("with a breach: %v", err)
+			}
+		})
 	}
 }
 

@@ -1,30 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
 	"github.com/carillon-project/carillon/test/e2e/internal/matrix"
+	"github.com/carillon-project/carillon/test/e2e/internal/page"
 )
-
-// What the table stands between in the page.
-const (
-	begins = "<!-- the table of faults begins; make reliability writes it -->"
-	ends   = "<!-- the table of faults ends -->"
-)
-
-// replace puts the table between the marks of the page.
-func replace(page, table string) (string, error) {
-	head, rest, ok := strings.Cut(page, begins)
-	_, tail, closed := strings.Cut(rest, ends)
-	if !ok || !closed {
-		return "", errors.New("it lacks the marks of the table: " + begins + " and " + ends)
-	}
-	return head + begins + "\n\n" + table + "\n" + ends + tail, nil
-}
 
 // table is one row per result, as markdown.
 func table(results []matrix.Result) string {
@@ -32,18 +16,34 @@ func table(results []matrix.Result) string {
 	b.WriteString("| what is done | what is promised | times | due | lost | doubled | run again | takeover p50, max | held |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
-		held := "yes"
-		if len(r.Breaches) > 0 {
-			held = "**no**"
-		}
 		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %d | %s | %s |\n",
-			cell(r.Says), cell(r.Promise), r.Strikes, r.Tally.Due, r.Tally.Lost, r.Tally.Doubled, r.Tally.Reruns, takeover(r.Takeovers), held)
+			page.Cell(r.Says), page.Cell(r.Promise), r.Strikes, r.Tally.Due, r.Tally.Lost, r.Tally.Doubled, r.Tally.Reruns, takeover(r.Takeovers), held(r))
 	}
 	return b.String()
 }
 
-// cell keeps text from ending its cell.
-func cell(text string) string { return strings.ReplaceAll(text, "|", "\\|") }
+// trials is one row per result, as markdown.
+func trials(results []matrix.Result) string {
+	var b strings.Builder
+	b.WriteString("| what is done | what is promised | times | due | lost | doubled | run again | p50 | p99 | max | held |\n")
+	b.WriteString("|---|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, r := range results {
+		p50, p99, most := "–", "–", "–"
+		if took := r.Takeovers; len(took) > 0 {
+			p50, p99, most = brief(history.Median(took)), brief(matrix.Percentile(took, 99)), brief(took[len(took)-1])
+		}
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %d | %s | %s | %s | %s |\n", page.Cell(r.Says), page.Cell(r.Promise),
+			r.Strikes, r.Tally.Due, r.Tally.Lost, r.Tally.Doubled, r.Tally.Reruns, p50, p99, most, held(r))
+	}
+	return b.String()
+}
+
+func held(r matrix.Result) string {
+	if len(r.Breaches) > 0 {
+		return "**no**"
+	}
+	return "yes"
+}
 
 // takeover is the median and the longest, or a dash when nobody took over.
 func takeover(sorted []time.Duration) string {

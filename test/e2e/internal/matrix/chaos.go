@@ -98,7 +98,7 @@ func (r Result) Print(out io.Writer) {
 		t.Due, t.Ran-t.Skipped, t.Skipped, t.Lost, t.Doubled, t.Reruns)
 	fmt.Fprintf(out, "kills %d, terms %d; latest first start %s after it was due\n", t.Kills, t.Terms, t.Late.Round(time.Millisecond))
 	if n := len(r.Takeovers); n > 0 {
-		fmt.Fprintf(out, "%d takeovers: p50 %s, p99 %s, max %s\n", n, percentile(r.Takeovers, 50), percentile(r.Takeovers, 99), percentile(r.Takeovers, 100))
+		fmt.Fprintf(out, "%d takeovers: p50 %s, p99 %s, max %s\n", n, Percentile(r.Takeovers, 50), Percentile(r.Takeovers, 99), Percentile(r.Takeovers, 100))
 	}
 	for _, b := range r.Breaches {
 		fmt.Fprintln(out, "BREACH", b)
@@ -108,8 +108,9 @@ func (r Result) Print(out io.Writer) {
 	}
 }
 
-// percentile returns the p-th percentile of sorted durations, of which there is one at least.
-func percentile(sorted []time.Duration, p int) time.Duration {
+// Percentile returns the p-th percentile of sorted durations, of which there is one at least, rounded
+// to milliseconds: the shortest that p of 100 do not exceed.
+func Percentile(sorted []time.Duration, p int) time.Duration {
 	i := (len(sorted)*p + 99) / 100
 	return sorted[max(i-1, 0)].Round(time.Millisecond)
 }

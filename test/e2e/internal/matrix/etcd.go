@@ -10,11 +10,13 @@ import (
 	"github.com/carillon-project/carillon/test/e2e/internal/rig"
 )
 
+// threeMembers asks for an etcd that can lose one.
+func threeMembers(cfg *rig.Config) { cfg.Members = 3 }
+
 func etcdFaults() []Fault {
-	three := func(cfg *rig.Config) { cfg.Members = 3 }
 	return []Fault{
 		{
-			Name: "etcd-member-down", Says: "one of three etcd members killed, and started again", Rig: three, Chaos: true,
+			Name: "etcd-member-down", Says: "one of three etcd members killed, and started again", Rig: threeMembers, Chaos: true,
 			Promise: "the schedule does not notice; nothing is run again",
 			Strike: func(ctx context.Context, f *Field) error {
 				return loseMembers(ctx, f, 3*time.Second, f.Random.IntN(3))
@@ -22,7 +24,7 @@ func etcdFaults() []Fault {
 			Judge: unnoticed,
 		},
 		{
-			Name: "etcd-quorum-lost", Says: "two of three etcd members killed for longer than the lease", Rig: three, Chaos: true,
+			Name: "etcd-quorum-lost", Says: "two of three etcd members killed for longer than the lease", Rig: threeMembers, Chaos: true,
 			Promise: "the leader goes on dispatching; nothing is late or run again",
 			Strike: func(ctx context.Context, f *Field) error {
 				last := 2*f.LeaseTTL() + 2*time.Second

@@ -129,7 +129,7 @@ func (f *Field) play(ctx context.Context, fault Fault, o Options) (strikes int, 
 	if jobs == 0 {
 		jobs = 10
 	}
-	if o.Long {
+	if o.Long && !fault.Exact {
 		rounds *= 5
 	}
 	if err := f.AddSteady(ctx, f.Client, jobs); err != nil {

@@ -22,6 +22,8 @@ type Fault struct {
 	Jobs int
 	// Rounds is how often the short form strikes; 0 = once. The long form strikes five times as often.
 	Rounds int
+	// Exact has the long form strike as often as the short one.
+	Exact bool
 	// Alone marks what takes the whole machine, so that nothing else is played beside it.
 	Alone bool
 	// Chaos marks what may be drawn at random to strike a cluster that goes on.
