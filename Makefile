@@ -7,9 +7,10 @@ SHELL := bash
 GO ?= go
 # How long each fuzz function runs.
 FUZZTIME ?= 20s
-# How long `make chaos` strikes, and from which seed; none draws one.
+# How long `make chaos` strikes, from which seed (none draws one), and the page to whose table it adds a row.
 MINUTES ?= 60
 SEED ?=
+TABLE ?=
 # Arguments for `make dev` and `make bench`, as in `make dev ARGS="--nodes 5"`.
 ARGS ?=
 
@@ -38,7 +39,7 @@ e2e: redis ## the end-to-end tests: every fault of the matrix, and ten leader ki
 
 .PHONY: chaos
 chaos: redis ## random faults for MINUTES (60) from SEED (random), then every run is judged
-	$(GO) run ./test/e2e/chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	$(GO) run ./test/e2e/chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(TABLE),--table $(TABLE))
 
 .PHONY: reliability
 reliability: e2e ## play the matrix and write its results into docs/reliability.md
