@@ -35,6 +35,7 @@ type ClientConfig struct {
 type Client struct {
 	stores   map[string]*store.Store
 	defaults Options
+	ids      runIDs // of ad-hoc runs
 }
 
 // NewClient connects to the stores, which a node must have created. Errors: ErrUnreachable,

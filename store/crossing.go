@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -12,6 +14,7 @@ import (
 type crossing struct {
 	mu     sync.Mutex
 	piers  map[pier]*pierState
+	idle   sync.Pool // of passengers that have landed and told their answer
 	ferry  sync.WaitGroup
 	closed bool
 }
@@ -20,7 +23,6 @@ type crossing struct {
 type pier struct {
 	partition int
 	executor  string
-	life      int
 }
 
 type pierState struct {
@@ -30,10 +32,10 @@ type pierState struct {
 
 // passenger is a submission under way.
 type passenger struct {
-	Submission
+	AdHoc
 	answer string
 	err    error
-	landed chan struct{} // closed when answer and err are set
+	landed chan struct{} // holds one when answer and err are set
 }
 
 // One call takes submissions up to these bounds, and one whatever its size.
@@ -41,16 +43,35 @@ const (
 	crossingMessages = 500
 	crossingBytes    = 1 << 20
 	// crossingCalls may be under way at once, so that one is made while Redis carries out another.
-	crossingCalls = 3
+	crossingCalls = 2
 )
 
-func (c *crossing) submit(ctx context.Context, s *Store, partition int, sub Submission) (string, error) {
-	at := pier{partition, sub.Messages[0].Executor, sub.life()}
-	p := &passenger{Submission: sub, landed: make(chan struct{})}
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
+func (c *crossing) submit(ctx context.Context, s *Store, partition int, sub AdHoc) (string, error) {
+	p, _ := c.idle.Get().(*passenger)
+	if p == nil {
+		p = &passenger{landed: make(chan struct{}, 1)}
+	}
+	p.AdHoc = sub
+	if !c.queue(ctx, s, pier{partition, sub.Form.executor}, p) {
 		return "", s.explain("enqueue", redis.ErrClosed)
+	}
+	select {
+	case <-p.landed:
+		answer, err := p.answer, p.err
+		*p = passenger{landed: p.landed}
+		c.idle.Put(p)
+		return answer, err
+	case <-ctx.Done():
+		return "", s.explain("enqueue", context.Cause(ctx))
+	}
+}
+
+// queue has p wait at a pier, and sees to it that a call will fetch it, unless the crossing is closed.
+func (c *crossing) queue(ctx context.Context, s *Store, at pier, p *passenger) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
 	}
 	if c.piers == nil {
 		c.piers = map[pier]*pierState{}
@@ -66,63 +87,49 @@ func (c *crossing) submit(ctx context.Context, s *Store, partition int, sub Subm
 		carry := context.WithoutCancel(ctx) // others travel along
 		c.ferry.Go(func() { c.run(carry, s, at) })
 	}
-	c.mu.Unlock()
-	select {
-	case <-p.landed:
-		return p.answer, p.err
-	case <-ctx.Done():
-		return "", s.explain("enqueue", context.Cause(ctx))
-	}
+	return true
 }
 
 // run carries until nobody waits.
 func (c *crossing) run(ctx context.Context, s *Store, at pier) {
+	l := load{store: s, partition: at.partition}
+	var aboard []*passenger
 	for {
-		aboard := c.board(at)
-		if len(aboard) == 0 {
+		if aboard = c.board(at, aboard[:0]); len(aboard) == 0 {
 			return
 		}
-		subs := make([]Submission, len(aboard))
-		for i, p := range aboard {
-			subs[i] = p.Submission
+		l.carry(ctx, aboard)
+		for _, p := range aboard {
+			p.landed <- struct{}{}
 		}
-		answers, err := s.submitAll(ctx, at.partition, subs)
-		for i, p := range aboard {
-			p.err = err
-			if answers != nil {
-				p.answer = answers[i]
-			}
-			close(p.landed)
-		}
+		runtime.Gosched() // those who have landed may have more to send
 	}
 }
 
-// board takes those who wait, as many as one call may hold. When there are none the call is the last
-// but those under way, and the last of them closes the pier.
-func (c *crossing) board(at pier) []*passenger {
+// board appends to aboard those who wait, as many as one call may hold. When there are none the call is
+// the last but those under way, and the last of them closes the pier.
+func (c *crossing) board(at pier, aboard []*passenger) []*passenger {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	state := c.piers[at]
-	waiting := state.waiting
-	if len(waiting) == 0 {
+	if len(state.waiting) == 0 {
 		if state.under--; state.under == 0 {
 			delete(c.piers, at)
 		}
-		return nil
+		return aboard
 	}
 	n, messages, bytes := 0, 0, 0
-	for _, p := range waiting {
-		messages += len(p.Messages)
-		for _, m := range p.Messages {
-			bytes += len(m.Args)
-		}
+	for _, p := range state.waiting {
+		m, b := p.size()
+		messages, bytes = messages+m, bytes+b
 		if n > 0 && (messages > crossingMessages || bytes > crossingBytes) {
 			break
 		}
 		n++
 	}
-	state.waiting = waiting[n:]
-	return waiting[:n]
+	aboard = append(aboard, state.waiting[:n]...)
+	state.waiting = slices.Delete(state.waiting, 0, n)
+	return aboard
 }
 
 // close lets those under way arrive and takes no more.

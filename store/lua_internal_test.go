@@ -11,7 +11,7 @@ import (
 var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, "fence": 80, "refer": 40, "claim": 40}
 
 var allScripts = []*script{
-	initScript, addScript, updateScript, removeScript, enqueueScript, pauseScript, noteScript, cancelScript, nudgeScript,
+	initScript, addScript, updateScript, removeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, linesScript, pauseExecutorScript, handBackScript, startScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
 	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript,
@@ -51,7 +51,6 @@ var (
 	keyVars = map[string]map[string]bool{
 		"lib":      {"key": true},
 		"due":      {"key": true},
-		"enqueue":  {"unpack(KEYS": true, "op": true},
 		"dispatch": {"stream": true, "history": true, "unpack(KEYS": true},
 		"start":    {"keyLine": true, "keyRuns": true},
 		"taken":    {"unpack(slots": true, "unpack(counts": true},
@@ -61,6 +60,8 @@ var (
 		"lines":    {"key": true},
 		"displace": {"line": true, "texts": true},
 		"refer":    {"calendars": true, "index": true},
+
+		"enqueue_now": {"unpack(KEYS": true},
 	}
 	noKey = map[string]bool{"TIME": true, "PUBLISH": true}
 )

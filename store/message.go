@@ -110,16 +110,6 @@ func encodeRetry(r job.Retry) string {
 	return string(b)
 }
 
-// around returns the stored form of a message of one run as far as the times of the run, and after them:
-// the script that enqueues it sets the times.
-func (m Message) around() (head, tail string) {
-	body := m.Encode()
-	line := strings.IndexByte(body, '\n') + 1
-	at := line + len(m.Runs[0].ID) + 1 // run ids hold no @
-	end := line + strings.IndexByte(body[line:], '\n')
-	return body[:at], body[end:]
-}
-
 const messageFields = 15
 
 // DecodeMessage reads the stored form. The error wraps ErrNewerFormat when a newer node wrote it,

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,27 +25,36 @@ type Submission struct {
 }
 
 // Submit carries out a submission, once per op. It returns the kept answer: of this call, or of the
-// first with the op. ErrJobNotFound when the job is not there any more. The times
-// of a lone run without a scheduled time are the moment it is enqueued. Small submissions for now that
-// meet travel together; one whose ctx ends meanwhile may have been carried out.
+// first with the op. ErrJobNotFound when the job is not there any more.
 func (s *Store) Submit(ctx context.Context, partition int, sub Submission) (string, error) {
 	if len(sub.Messages) == 0 {
 		return "", errors.New("store: enqueue: no messages")
 	}
-	if sub.JobID == "" && sub.At == 0 && len(sub.Messages) < crowd {
-		return s.crossing.submit(ctx, s, partition, sub)
+	k := s.partitions[partition]
+	keys := []string{k.events(), k.jobs(), k.stream(sub.Messages[0].Executor), k.delayed(), k.delayedRuns(), k.op(sub.Op)}
+	bytes := 0
+	for _, m := range sub.Messages {
+		bytes += len(m.Args)
 	}
-	answers, err := s.submitAll(ctx, partition, []Submission{sub})
+	args := append(make([]any, 0, 11+3*len(sub.Messages)), s.env()...)
+	args = append(args, lifeOf(sub.Life), sub.JobID, sub.UID, timeOrEmpty(sub.At), k.wake(), share(len(sub.Messages), bytes), sub.Answer)
+	cause := sub.cause()
+	for _, m := range sub.Messages {
+		lines := make([]string, len(m.Runs))
+		for i, r := range m.Runs {
+			lines[i] = eventLine(job.JobSubmitted, m.JobID, r.ID, r.Scheduled, m.Attempt, s.cfg.Node, cause)
+		}
+		args = append(args, m.Runs[0].ID, m.Encode(), strings.Join(lines, "\n"))
+	}
+	reply, err := s.run(ctx, enqueueScript, keys, args...)
 	if refused(err) {
 		return "", err
 	}
-	if answers[0] == "MISSING" {
+	if text(reply) == "MISSING" {
 		return "", notFound("trigger job", sub.JobID)
 	}
-	return answers[0], err
+	return text(reply), err
 }
-
-func (sub Submission) life() int { return max(int(sub.Life.Seconds()), int(opLife.Seconds())) }
 
 // cause is what the events say.
 func (sub Submission) cause() string {
@@ -58,54 +65,6 @@ func (sub Submission) cause() string {
 		return "enqueued for " + job.FormatTime(time.UnixMilli(sub.At))
 	}
 	return "enqueued"
-}
-
-// submitAll carries out submissions that differ in nothing but op, answer, cause and messages, and
-// returns an answer for each.
-func (s *Store) submitAll(ctx context.Context, partition int, subs []Submission) ([]string, error) {
-	k, one := s.partitions[partition], subs[0]
-	keys := append(make([]string, 0, 5+len(subs)), k.events(), k.jobs(), k.stream(one.Messages[0].Executor), k.delayed(), k.delayedRuns())
-	messages, bytes := 0, 0
-	for _, sub := range subs {
-		messages += len(sub.Messages)
-		for _, m := range sub.Messages {
-			bytes += len(m.Args)
-		}
-	}
-	args := append(make([]any, 0, 10+2*len(subs)+5*messages), s.env()...)
-	args = append(args, one.life(), one.JobID, one.UID, timeOrEmpty(one.At), k.wake(), share(messages, bytes))
-	for _, sub := range subs {
-		keys = append(keys, k.op(sub.Op))
-		args = append(args, sub.Answer, len(sub.Messages))
-		cause := sub.cause()
-		for _, m := range sub.Messages {
-			args = s.appendMessage(args, m, cause)
-		}
-	}
-	reply, err := s.run(ctx, enqueueScript, keys, args...)
-	if refused(err) {
-		return nil, err
-	}
-	answers := tags(reply)
-	if len(answers) != len(subs) {
-		return nil, fmt.Errorf("store %s: enqueue: unexpected answer of %d parts", s.cfg.Name, len(answers))
-	}
-	return answers, err
-}
-
-// appendMessage appends what the script takes of one message.
-func (s *Store) appendMessage(args []any, m Message, cause string) []any {
-	first := m.Runs[0]
-	if len(m.Runs) == 1 && first.Scheduled == 0 {
-		head, tail := m.around()
-		return append(args, first.ID, head, tail, string(job.JobSubmitted)+"\t"+m.JobID+"\t"+first.ID+"\t",
-			"\t"+strconv.Itoa(m.Attempt)+"\t"+s.cfg.Node+"\t\t"+cause)
-	}
-	lines := make([]string, len(m.Runs))
-	for i, r := range m.Runs {
-		lines[i] = eventLine(job.JobSubmitted, m.JobID, r.ID, r.Scheduled, m.Attempt, s.cfg.Node, cause)
-	}
-	return append(args, first.ID, m.Encode(), "", strings.Join(lines, "\n"), "")
 }
 
 // Enqueue puts runs into their executor's stream, all in one partition and for one executor, once
@@ -125,7 +84,7 @@ func (s *Store) Backfill(ctx context.Context, e Entry, cause string, life time.D
 	id := e.Job.ID
 	k := s.partitions[s.PartitionOf(id)]
 	keys := []string{k.events(), k.jobs(), k.stream(e.Job.Executor)}
-	args := append(s.env(), max(int(life.Seconds()), int(opLife.Seconds())), id, e.UID, clean(cause))
+	args := append(s.env(), lifeOf(life), id, e.UID, clean(cause))
 	for _, m := range messages {
 		for _, run := range m.Runs {
 			keys = append(keys, k.op(run.ID))

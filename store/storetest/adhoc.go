@@ -3,7 +3,6 @@ package storetest
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,8 +12,6 @@ import (
 
 var adhocTests = []conformance{
 	{"enqueue: runs for later wait in delayed", enqueueLater},
-	{"enqueue: a run without a time has that of the moment", enqueueNow},
-	{"enqueue: submissions that meet travel together, each op once", enqueueTogether},
 	{"cancel: a run that was fetched does not start any more", cancelFetched},
 	{"cancel: what shares an entry or a message stays", cancelShared},
 	{"cancel: a run in line, the line goes on", cancelInLine},
@@ -28,59 +25,6 @@ var adhocTests = []conformance{
 	{"lines: in order, once, and not after a later attempt", linesOnce},
 	{"lines: the latest are kept, for a while", linesCapped},
 	{"find: an ended run by its job, or by the event log", findEnded},
-}
-
-// now is an ad-hoc message that is scheduled when it is enqueued.
-func now(id string) store.Message {
-	m := adHoc(id)
-	m.Runs[0].Scheduled, m.Runs[0].Due = 0, 0
-	return m
-}
-
-func enqueueNow(t *testing.T, open Open) {
-	r := newRig(t, open)
-	before := r.now()
-	_, err := r.s.Submit(r.ctx, 0, store.Submission{Op: "op", Answer: "a", Messages: []store.Message{now("a"), now("b")}})
-	r.must(err)
-	after := r.now()
-	for _, taken := range r.fetch(nodeA).Run {
-		run := taken.Message.Runs[0]
-		if run.Scheduled < before || run.Scheduled > after || run.Due != run.Scheduled {
-			r.Errorf("run %+v was enqueued between %d and %d", run, before, after)
-		}
-	}
-	for _, e := range r.events() {
-		if e.Kind == job.JobSubmitted && (e.ScheduledTime.UnixMilli() < before || e.Attempt != 1 || e.JobID != "@t" || e.Cause != "enqueued") {
-			r.Errorf("event %+v", e)
-		}
-	}
-}
-
-func enqueueTogether(t *testing.T, open Open) {
-	r := newRig(t, open)
-	const callers, each = 20, 10
-	var all sync.WaitGroup
-	for c := range callers {
-		all.Go(func() {
-			for i := range each {
-				id := fmt.Sprintf("run-%d-%d", c/2, i) // two callers send each op
-				answer, err := r.s.Submit(r.ctx, 0, store.Submission{Op: id, Answer: id, Messages: []store.Message{now(id)}})
-				if err != nil || answer != id {
-					r.Errorf("answer %q, %v; want %q", answer, err, id)
-				}
-			}
-		})
-	}
-	all.Wait()
-	runs := map[string]int{}
-	r.must(r.s.Register(r.ctx, []string{executor}, []string{"t"}))
-	r.must(r.s.Each(r.ctx, 0, store.InStream, func(p store.Placed) bool { runs[p.Runs[0].ID]++; return true }))
-	equal(r, "runs", len(runs), callers/2*each)
-	for id, n := range runs {
-		if n != 1 {
-			r.Errorf("run %s is there %d times", id, n)
-		}
-	}
 }
 
 func enqueueLater(t *testing.T, open Open) {

@@ -62,6 +62,19 @@ var lostReplies = []lostReply{
 			return err
 		}
 	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
+	{"enqueue now", func(r *rig) func() error {
+		return func() error {
+			_, err := r.s.EnqueueNow(r.ctx, 0, adHocNow(r, "", "run"))
+			return err
+		}
+	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
+	{"enqueue now, by an op", func(r *rig) func() error {
+		return func() error {
+			answer, err := r.s.EnqueueNow(r.ctx, 0, adHocNow(r, "op", "run"))
+			equal(r, "answer", answer, "run")
+			return err
+		}
+	}, func(r *rig) { r.wantPlace("run", "stream:default") }},
 	{"cancel before the start", func(r *rig) func() error {
 		m := adHoc("run")
 		_, err := r.s.Submit(r.ctx, 0, store.Submission{Op: "op", Answer: "run", At: r.now() + 60_000, Messages: []store.Message{m}})
