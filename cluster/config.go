@@ -15,6 +15,8 @@ const (
 	DefaultTTL = 5 * time.Second
 	// MinTTL is the shortest lease that etcd grants with its default election timeout.
 	MinTTL = 2 * time.Second
+	// MaxGroups bounds Config.Groups: each group is an election that every node stands in.
+	MaxGroups = 128
 )
 
 // Config says how a node takes part in a cluster. Client, Cluster, Member.Name and Member.Boot are
@@ -30,15 +32,20 @@ type Config struct {
 	// and, if it led, as leader. Whole seconds, rounded up; zero means DefaultTTL, less than MinTTL
 	// is refused. etcd may grant more.
 	TTL time.Duration
+	// Groups is how many offices there are, each held by one node: a leader per group of partitions.
+	// It is one for the whole cluster: a node that was given another number is refused while any
+	// member lives. Zero means 1, at most MaxGroups.
+	Groups int
 	// Logger is nil for none.
 	Logger hclog.Logger
 	// Now tells the time, for measuring how long an office lasted. Nil means time.Now.
 	Now func() time.Time
-	// CanLead reports, by a successful write to Redis, that this node could do a leader's work. The
-	// node campaigns only after it has returned nil, and asks again until it does. Nil means yes.
-	CanLead func(context.Context) error
-	// OnLeader is told of each new leader, and of its absence by the zero Leader; OnMembers of each
-	// change of the membership. Both are called one at a time from one goroutine, which they must
+	// CanLead reports, by a successful write to Redis, that this node could do the work of the group's
+	// leader. The node campaigns for a group only after it has returned nil, and asks again until it
+	// does. It is called from one goroutine per group. Nil means yes.
+	CanLead func(ctx context.Context, group int) error
+	// OnLeader is told of each new leader of a group, and of its absence by a Leader without name and
+	// term; OnMembers of each change of the membership. Both are called one at a time from one goroutine, which they must
 	// not hold up, and both may skip states that lasted only a moment. Nil means not to be told.
 	OnLeader  func(Leader)
 	OnMembers func([]Member)
@@ -61,6 +68,9 @@ func (c Config) Validate() error {
 	if c.TTL != 0 && c.TTL < MinTTL {
 		faults = append(faults, fmt.Errorf("ttl %s must be at least %s", c.TTL, MinTTL))
 	}
+	if c.Groups < 0 || c.Groups > MaxGroups {
+		faults = append(faults, fmt.Errorf("groups %d must be between 1 and %d", c.Groups, MaxGroups))
+	}
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("cluster: configuration: %w", err)
 	}
@@ -71,6 +81,7 @@ func (c Config) withDefaults() Config {
 	if c.TTL == 0 {
 		c.TTL = DefaultTTL
 	}
+	c.Groups = max(c.Groups, 1)
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
@@ -78,7 +89,7 @@ func (c Config) withDefaults() Config {
 		c.Now = time.Now
 	}
 	if c.CanLead == nil {
-		c.CanLead = func(context.Context) error { return nil }
+		c.CanLead = func(context.Context, int) error { return nil }
 	}
 	if c.OnLeader == nil {
 		c.OnLeader = func(Leader) {}

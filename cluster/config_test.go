@@ -31,11 +31,11 @@ func silent(t *testing.T) *clientv3.Client {
 }
 
 func TestValidateNamesEveryFault(t *testing.T) {
-	_, err := cluster.New(cluster.Config{Cluster: "a/b", TTL: time.Second})
+	_, err := cluster.New(cluster.Config{Cluster: "a/b", TTL: time.Second, Groups: 129})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, part := range []string{"no etcd client", `cluster name "a/b"`, "node name is empty", "no boot id", "ttl 1s must be at least 2s"} {
+	for _, part := range []string{"no etcd client", `cluster name "a/b"`, "node name is empty", "no boot id", "ttl 1s must be at least 2s", "groups 129 must be between 1 and 128"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q is missing in: %v", part, err)
 		}
@@ -79,9 +79,10 @@ func TestSilenceIsToldWithEndpointsAndAdvice(t *testing.T) {
 	ctx := t.Context()
 	calls := map[string]func(context.Context) error{
 		"members": func(ctx context.Context) error { _, err := cluster.Members(ctx, client, "c"); return err },
-		"leader":  func(ctx context.Context) error { _, err := cluster.CurrentLeader(ctx, client, "c"); return err },
+		"leader":  func(ctx context.Context) error { _, err := cluster.CurrentLeader(ctx, client, "c", 0); return err },
+		"groups":  func(ctx context.Context) error { _, err := cluster.Groups(ctx, client, "c"); return err },
 		"epoch":   func(ctx context.Context) error { _, err := cluster.Epoch(ctx, client, "c"); return err },
-		"step":    func(ctx context.Context) error { return cluster.StepDown(ctx, client, "c", 1) },
+		"step":    func(ctx context.Context) error { return cluster.StepDown(ctx, client, "c", 0, 1) },
 		"uid":     func(ctx context.Context) error { _, err := cluster.StoreUID(ctx, client, "c", "s"); return err },
 		"claim":   func(ctx context.Context) error { _, err := cluster.ClaimStore(ctx, client, "c", "s", "u"); return err },
 		"adopt":   func(ctx context.Context) error { return cluster.AdoptStore(ctx, client, "c", "s", "u") },
@@ -134,7 +135,7 @@ func TestRunWithoutEtcdEndsWithItsContextAndOnce(t *testing.T) {
 	if err := c.Run(t.Context(), lead); err == nil {
 		t.Error("ran twice")
 	}
-	if l, ok := c.Leader(); ok || len(c.Members()) != 0 || c.Term() != 0 {
+	if l, ok := c.Leader(0); ok || len(c.Members()) != 0 || c.Term(0) != 0 {
 		t.Errorf("knows %v and %v of a cluster never seen", l, c.Members())
 	}
 }

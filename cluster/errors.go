@@ -15,6 +15,8 @@ var (
 	ErrUnreachable = errors.New("etcd is out of reach")
 	// ErrNameTaken means that a living process of another boot is a member under this name.
 	ErrNameTaken = errors.New("node name is taken")
+	// ErrGroups means that the living members have another number of groups.
+	ErrGroups = errors.New("number of groups differs")
 	// ErrTooOld means that etcd answered and is older than version 3.5.
 	ErrTooOld = errors.New("etcd is too old")
 	// ErrNotInOffice means that the term to end is not the one in office.
@@ -26,6 +28,8 @@ var (
 	ErrOfficeLost = errors.New("cluster: office lost: election key is gone")
 	// ErrLeaseLost is the cause of a lead context that ended because etcd no longer knows the lease.
 	ErrLeaseLost = errors.New("cluster: office lost: lease is gone")
+	// ErrHandedOver is the cause of a lead context that ended because another node leads fewer groups.
+	ErrHandedOver = errors.New("cluster: office given up: handed over to a node that leads fewer groups")
 	// ErrResigned is the cause of a lead context that ended because Resign was called.
 	ErrResigned = errors.New("cluster: office given up: resigned")
 )

@@ -14,16 +14,20 @@ import (
 // leases every half second, and a little more is fair.
 const nameGrace = 2 * time.Second
 
+// askAgain is how often a node asks whether members with another number of groups have left.
+const askAgain = 250 * time.Millisecond
+
 // claim is the state of a node's name in etcd.
 type claim struct {
 	created int64  // create revision of the key
 	holder  Member // who has it, if it is not us
+	groups  int    // how many the members have, if it is not ours
 	ours    bool
 }
 
 // join writes the membership key under the session's lease and returns its create revision. A name
 // held by another boot is waited for, as long as a crashed holder's session could last, then
-// refused with ErrNameTaken.
+// refused with ErrNameTaken; so are members that have another number of groups, with ErrGroups.
 func (c *Cluster) join(s *session) (int64, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, c.cfg.TTL+nameGrace)
 	defer cancel()
@@ -33,10 +37,20 @@ func (c *Cluster) join(s *session) (int64, error) {
 			return 0, err
 		}
 		if got.ours {
+			c.members.worked()
 			c.joinedOnce.Do(func() { close(c.joined) })
 			return got.created, nil
 		}
-		if ctx.Err() != nil && s.ctx.Err() == nil {
+		over := ctx.Err() != nil && s.ctx.Err() == nil
+		if got.groups != c.cfg.Groups {
+			if over {
+				return 0, c.disagree(got.groups)
+			}
+			c.members.failed(fmt.Errorf("%w: %d here, %d there", ErrGroups, c.cfg.Groups, got.groups))
+			pause(ctx, askAgain)
+			continue
+		}
+		if over {
 			return 0, fmt.Errorf("cluster: join: %w: %q is held by boot %s at %s: choose another name or stop that process",
 				ErrNameTaken, c.cfg.Member.Name, got.holder.Boot, got.holder.Address)
 		}
@@ -62,9 +76,9 @@ func (c *Cluster) claimName(s *session) (claim, error) {
 	var got claim
 	err = c.ask(s.ctx, func(ctx context.Context) error {
 		resp, err := c.cfg.Client.Txn(ctx).
-			If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+			If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0), c.agreed()).
 			Then(put).
-			Else(clientv3.OpGet(key)).
+			Else(clientv3.OpGet(c.keys.groups()), clientv3.OpGet(key)).
 			Commit()
 		if err != nil {
 			return err
@@ -73,9 +87,15 @@ func (c *Cluster) claimName(s *session) (claim, error) {
 			got = claim{created: resp.Header.Revision, ours: true}
 			return nil
 		}
-		kv := resp.Responses[0].GetResponseRange().Kvs[0]
+		if theirs := groupsIn(resp.Responses[0].GetResponseRange().Kvs); theirs != c.cfg.Groups {
+			got = claim{groups: theirs}
+			got.created, err = c.claimGroups(ctx, put)
+			got.ours = got.created != 0
+			return err
+		}
+		kv := resp.Responses[1].GetResponseRange().Kvs[0]
 		holder, _ := decodeMember(kv.Value) // what cannot be read is not us
-		got = claim{created: kv.CreateRevision, holder: holder}
+		got = claim{created: kv.CreateRevision, holder: holder, groups: c.cfg.Groups}
 		if holder.Boot != c.cfg.Member.Boot {
 			return nil
 		}

@@ -27,8 +27,21 @@ const (
 type Identity struct {
 	Node string `json:"node"`
 	Boot string `json:"boot"`
-	// Term is the term the node leads under, or 0.
+	// Term is the term the node leads under, or 0; of several groups, that of group 0.
 	Term int64 `json:"term"`
+	// Terms are those of all groups, by their numbers; empty where there is only one.
+	Terms []int64 `json:"terms,omitempty"`
+}
+
+// leads returns the term under which the node leads a group, or 0.
+func (i Identity) leads(group int) int64 {
+	switch {
+	case group < len(i.Terms):
+		return i.Terms[group]
+	case group == 0:
+		return i.Term
+	}
+	return 0
 }
 
 // Listener is a node's port. It serves liveness connections, and whatever HTTP is mounted beside.

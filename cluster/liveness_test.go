@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,7 +57,7 @@ func TestLivenessTellsIdentityAtEachHandshake(t *testing.T) {
 	})
 	for want := int64(1); want <= 2; want++ {
 		live := dialLiveness(t, l.Address())
-		if got := live.Identity(); got != (cluster.Identity{Node: "a", Boot: "b", Term: want}) {
+		if got := live.Identity(); !reflect.DeepEqual(got, cluster.Identity{Node: "a", Boot: "b", Term: want}) {
 			t.Errorf("handshake %d: got %+v", want, got)
 		}
 		if err := live.Err(); err != nil {

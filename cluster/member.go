@@ -28,10 +28,11 @@ type Member struct {
 	Started time.Time `json:"started"`
 }
 
-// Leader is the node in office and its term.
+// Leader is the node in office in a group and its term.
 type Leader struct {
-	Name string `json:"node"`
-	Term int64  `json:"term"`
+	Group int    `json:"-"`
+	Name  string `json:"node"`
+	Term  int64  `json:"term"`
 }
 
 // Members returns the nodes that are members now, ordered by name. Entries that cannot be read,
@@ -55,38 +56,38 @@ func Members(ctx context.Context, client *clientv3.Client, cluster string) ([]Me
 	return members, nil
 }
 
-// CurrentLeader returns the node in office, or nil if there is none.
-func CurrentLeader(ctx context.Context, client *clientv3.Client, cluster string) (*Leader, error) {
+// CurrentLeader returns the node in office in a group, or nil if there is none.
+func CurrentLeader(ctx context.Context, client *clientv3.Client, cluster string, group int) (*Leader, error) {
 	if err := check(client, cluster); err != nil {
 		return nil, fmt.Errorf("cluster: find leader: %w", err)
 	}
 	actx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	_, leader, err := firstCandidate(actx, client, keysOf(cluster))
+	_, leader, err := firstCandidate(actx, client, keysOf(cluster), group)
 	if err != nil {
 		return nil, explain(ctx, client, "find leader", err)
 	}
-	if leader == (Leader{}) {
+	if leader.Term == 0 {
 		return nil, nil
 	}
 	return &leader, nil
 }
 
-// StepDown ends the given term: it deletes the election key if the node in office still has that
+// StepDown ends the given term of a group's leader: it deletes the election key if the node in office still has that
 // term, and else returns ErrNotInOffice and changes nothing. The lease and the membership of the
 // node stay; it learns of it by its watch and may stand again, behind all others. Zero means
 // whichever term is in office.
-func StepDown(ctx context.Context, client *clientv3.Client, cluster string, term int64) error {
+func StepDown(ctx context.Context, client *clientv3.Client, cluster string, group int, term int64) error {
 	if err := check(client, cluster); err != nil {
 		return fmt.Errorf("cluster: step down: %w", err)
 	}
 	actx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	key, leader, err := firstCandidate(actx, client, keysOf(cluster))
+	key, leader, err := firstCandidate(actx, client, keysOf(cluster), group)
 	if err != nil {
 		return explain(ctx, client, "step down", err)
 	}
-	if leader == (Leader{}) {
+	if leader.Term == 0 {
 		return fmt.Errorf("cluster: step down: %w: nobody is", ErrNotInOffice)
 	}
 	if term == 0 {
@@ -116,17 +117,6 @@ func deleteCandidate(ctx context.Context, client *clientv3.Client, key string, c
 		return false, err
 	}
 	return resp.Succeeded, nil
-}
-
-// firstCandidate returns the election key created first, which is the one in office, and its
-// holder; the zero Leader if nobody stands.
-func firstCandidate(ctx context.Context, client *clientv3.Client, k keys) (string, Leader, error) {
-	resp, err := client.Get(ctx, k.candidates(), clientv3.WithFirstCreate()...)
-	if err != nil || len(resp.Kvs) == 0 {
-		return "", Leader{}, err
-	}
-	kv := resp.Kvs[0]
-	return string(kv.Key), Leader{Name: string(kv.Value), Term: kv.CreateRevision}, nil
 }
 
 func decodeMember(text []byte) (Member, error) {

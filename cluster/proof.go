@@ -73,7 +73,7 @@ func dropped(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// unseat deletes the election key of a process that is proven gone, so that it wins no office that it
+// unseat deletes the election keys of a process that is proven gone, so that it wins no office that it
 // cannot fill, or loses the one that it has won; never its lease. It asks until etcd has answered: what
 // is proven stays true.
 func (c *Cluster) unseat(ctx context.Context, was Member) {
@@ -87,7 +87,7 @@ func (c *Cluster) unseat(ctx context.Context, was Member) {
 	}
 }
 
-// unseatOnce finds the election key by the lease under which that very process is a member: the name
+// unseatOnce finds the election keys by the lease under which that very process is a member: the name
 // alone may be another process's by now.
 func (c *Cluster) unseatOnce(ctx context.Context, was Member) (freed bool, err error) {
 	membership, err := c.cfg.Client.Get(ctx, c.keys.node(was.Name))
@@ -98,10 +98,19 @@ func (c *Cluster) unseatOnce(ctx context.Context, was Member) (freed bool, err e
 	if err != nil || member.Boot != was.Boot {
 		return false, nil // not that process, as far as can be known
 	}
-	key := c.keys.candidate(clientv3.LeaseID(membership.Kvs[0].Lease))
-	candidate, err := c.cfg.Client.Get(ctx, key)
-	if err != nil || len(candidate.Kvs) == 0 {
-		return false, err
+	for _, g := range c.groups {
+		key := c.keys.candidate(g.index, clientv3.LeaseID(membership.Kvs[0].Lease))
+		candidate, err := c.cfg.Client.Get(ctx, key)
+		if err != nil {
+			return freed, err
+		}
+		if len(candidate.Kvs) == 0 {
+			continue
+		}
+		deleted, err := deleteCandidate(ctx, c.cfg.Client, key, candidate.Kvs[0].CreateRevision)
+		if freed = freed || deleted; err != nil {
+			return freed, err
+		}
 	}
-	return deleteCandidate(ctx, c.cfg.Client, key, candidate.Kvs[0].CreateRevision)
+	return freed, nil
 }

@@ -3,7 +3,6 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -20,10 +19,13 @@ type roster struct {
 	nodes      map[string]Member // by key
 	candidates map[string]Leader // by key
 
-	turned  bell // when the leader or its boot has changed
-	moved   bell // when a member came or went
-	shifted bell // when there are others next in line
+	turned  []bell // by group: when its leader or the leader's boot has changed
+	lined   bell   // when a candidate came or went
+	moved   bell   // when a member came or went
+	shifted bell   // when there are others next in a line
 }
+
+func newRoster(k keys, groups int) roster { return roster{keys: k, turned: make([]bell, groups)} }
 
 // bell tells everybody who waits for it.
 type bell struct {
@@ -50,9 +52,10 @@ func (b *bell) ring() {
 	}
 }
 
-// holder returns who leads and its entry among the members; the entry is zero when there is none.
-func (r *roster) holder() (Leader, Member) {
-	l := r.leader()
+// holder returns who leads a group and its entry among the members; the entry is zero when there is
+// none.
+func (r *roster) holder(group int) (Leader, Member) {
+	l := r.leader(group)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.nodes {
@@ -97,40 +100,57 @@ func (r *roster) put(kv *mvccpb.KeyValue) {
 		} else {
 			delete(r.nodes, key)
 		}
-	case strings.HasPrefix(key, r.keys.candidates()):
-		r.candidates[key] = Leader{Name: string(kv.Value), Term: kv.CreateRevision}
+	default:
+		if group, ok := r.keys.stood(key); ok && group < len(r.turned) {
+			r.candidates[key] = Leader{Group: group, Name: string(kv.Value), Term: kv.CreateRevision}
+		}
 	}
 }
 
-// leader returns the candidate created first, or the zero Leader.
-func (r *roster) leader() Leader {
+// leader returns the candidate of a group created first, or a Leader without term.
+func (r *roster) leader(group int) Leader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var first Leader
+	first := Leader{Group: group}
 	for _, l := range r.candidates {
-		if first.Term == 0 || l.Term < first.Term {
+		if l.Group == group && (first.Term == 0 || l.Term < first.Term) {
 			first = l
 		}
 	}
 	return first
 }
 
-// ahead returns the members that would be elected next if the leader went, at most inLine, and only
-// those before the candidate of that name.
-func (r *roster) ahead(name string) []Member {
+// ahead returns the members that would be elected next if the leader of any group went, at most inLine
+// of each, and only those before the candidate of that name. A member may be there more than once.
+func (r *roster) ahead(name string, lines lines) []Member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	line := slices.SortedFunc(maps.Values(r.candidates), func(a, b Leader) int { return cmp.Compare(a.Term, b.Term) })
 	var ahead []Member
-	for i, l := range line {
-		if l.Name == name || i > inLine {
-			break
-		}
-		if m, ok := r.nodes[r.keys.node(l.Name)]; ok && i > 0 {
-			ahead = append(ahead, m)
+	for _, line := range lines {
+		for i, l := range line {
+			if l.Name == name || i > inLine {
+				break
+			}
+			if m, ok := r.nodes[r.keys.node(l.Name)]; ok && i > 0 {
+				ahead = append(ahead, m)
+			}
 		}
 	}
 	return ahead
+}
+
+// lines returns the candidates of every group, in the order in which they stand.
+func (r *roster) lines() lines {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(lines, len(r.turned))
+	for _, l := range r.candidates {
+		all[l.Group] = append(all[l.Group], l)
+	}
+	for _, line := range all {
+		slices.SortFunc(line, func(a, b Leader) int { return cmp.Compare(a.Term, b.Term) })
+	}
+	return all
 }
 
 // members returns the members by name.
@@ -182,27 +202,44 @@ func (c *Cluster) watchRoster(ctx context.Context, from int64, told *announcemen
 // announcement is what the observers were told last.
 type announcement struct {
 	begun   bool
-	leader  Leader
+	lines   lines
 	members []Member
 	ahead   []Member
 }
 
+// leader is who led a group, as told; a Leader without term when nobody did.
+func (a announcement) leader(group int) Leader {
+	if a.begun && len(a.lines[group]) > 0 {
+		return a.lines[group][0]
+	}
+	return Leader{Group: group}
+}
+
 func (c *Cluster) announce(told *announcement) {
-	leader, members, ahead := c.roster.leader(), c.roster.members(), c.roster.ahead(c.cfg.Member.Name)
-	if !told.begun || leader != told.leader || bootOf(leader.Name, members) != bootOf(leader.Name, told.members) {
-		c.roster.turned.ring()
+	now := announcement{begun: true, lines: c.roster.lines(), members: c.roster.members()}
+	now.ahead = c.roster.ahead(c.cfg.Member.Name, now.lines)
+	lined := !told.begun
+	for group := range now.lines {
+		leader, was := now.leader(group), told.leader(group)
+		if !told.begun || leader != was || bootOf(leader.Name, now.members) != bootOf(leader.Name, told.members) {
+			c.roster.turned[group].ring()
+		}
+		if !told.begun || leader != was {
+			c.cfg.OnLeader(leader)
+		}
+		lined = lined || !slices.Equal(now.lines[group], told.lines[group])
 	}
-	if !told.begun || leader != told.leader {
-		c.cfg.OnLeader(leader)
+	if lined {
+		c.roster.lined.ring()
 	}
-	if !told.begun || !slices.EqualFunc(members, told.members, sameProcess) {
+	if !told.begun || !slices.EqualFunc(now.members, told.members, sameProcess) {
 		c.roster.moved.ring()
-		c.cfg.OnMembers(slices.Clone(members))
+		c.cfg.OnMembers(slices.Clone(now.members))
 	}
-	if !slices.EqualFunc(ahead, told.ahead, sameProcess) {
+	if !slices.EqualFunc(now.ahead, told.ahead, sameProcess) {
 		c.roster.shifted.ring()
 	}
-	*told = announcement{begun: true, leader: leader, members: members, ahead: ahead}
+	*told = now
 }
 
 func bootOf(name string, members []Member) string {

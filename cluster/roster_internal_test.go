@@ -35,10 +35,10 @@ func TestRoster(t *testing.T) {
 	}{
 		{name: "empty"},
 		{name: "read", read: []*mvccpb.KeyValue{node("b", "1"), node("a", "1"), candidate("x", "b", 7)},
-			leader: Leader{"b", 7}, members: []string{"a/1", "b/1"}},
-		{name: "first candidate leads", read: []*mvccpb.KeyValue{candidate("x", "a", 9), candidate("y", "b", 8)}, leader: Leader{"b", 8}},
+			leader: Leader{Name: "b", Term: 7}, members: []string{"a/1", "b/1"}},
+		{name: "first candidate leads", read: []*mvccpb.KeyValue{candidate("x", "a", 9), candidate("y", "b", 8)}, leader: Leader{Name: "b", Term: 8}},
 		{name: "next candidate takes over", read: []*mvccpb.KeyValue{candidate("x", "a", 9), candidate("y", "b", 8)},
-			events: []*clientv3.Event{gone(candidate("y", "", 0))}, leader: Leader{"a", 9}},
+			events: []*clientv3.Event{gone(candidate("y", "", 0))}, leader: Leader{Name: "a", Term: 9}},
 		{name: "nobody is left", read: []*mvccpb.KeyValue{candidate("y", "b", 8)}, events: []*clientv3.Event{gone(candidate("y", "", 0))}},
 		{name: "node comes and goes", events: []*clientv3.Event{put(node("a", "1")), put(node("b", "1")), gone(node("a", ""))}, members: []string{"b/1"}},
 		{name: "node restarts", read: []*mvccpb.KeyValue{node("a", "1")}, events: []*clientv3.Event{put(node("a", "2"))}, members: []string{"a/2"}},
@@ -48,7 +48,7 @@ func TestRoster(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := roster{keys: keysOf("c")}
+			r := newRoster(keysOf("c"), 2)
 			r.reset([]*mvccpb.KeyValue{node("stale", "1"), candidate("stale", "stale", 1)})
 			r.reset(tt.read)
 			r.apply(tt.events)
@@ -59,7 +59,7 @@ func TestRoster(t *testing.T) {
 			if diff := cmp.Diff(tt.members, members); diff != "" {
 				t.Errorf("members (-want +got):\n%s", diff)
 			}
-			if got := r.leader(); got != tt.leader {
+			if got := r.leader(0); got != tt.leader {
 				t.Errorf("leader %+v, want %+v", got, tt.leader)
 			}
 		})
@@ -69,7 +69,7 @@ func TestRoster(t *testing.T) {
 // TestRosterAgreesWithReading holds the roster, fed by events, against one that read the result.
 func TestRosterAgreesWithReading(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		fed, state := roster{keys: keysOf("c")}, map[string]*mvccpb.KeyValue{}
+		fed, state := newRoster(keysOf("c"), 2), map[string]*mvccpb.KeyValue{}
 		fed.reset(nil)
 		for rev := range int64(rapid.IntRange(0, 30).Draw(t, "steps")) {
 			name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "name")
@@ -88,13 +88,13 @@ func TestRosterAgreesWithReading(t *testing.T) {
 			state[string(kv.Key)] = kv
 			fed.apply([]*clientv3.Event{put(kv)})
 		}
-		read, all := roster{keys: keysOf("c")}, []*mvccpb.KeyValue{}
+		read, all := newRoster(keysOf("c"), 2), []*mvccpb.KeyValue{}
 		for _, kv := range state {
 			all = append(all, kv)
 		}
 		read.reset(all)
-		if diff := cmp.Diff(read.members(), fed.members()); diff != "" || read.leader() != fed.leader() {
-			t.Fatalf("read %+v, fed %+v\n%s", read.leader(), fed.leader(), diff)
+		if diff := cmp.Diff(read.members(), fed.members()); diff != "" || read.leader(0) != fed.leader(0) {
+			t.Fatalf("read %+v, fed %+v\n%s", read.leader(0), fed.leader(0), diff)
 		}
 	})
 }
@@ -102,7 +102,7 @@ func TestRosterAgreesWithReading(t *testing.T) {
 func TestAnnounceTellsChangesOnly(t *testing.T) {
 	var leaders []Leader
 	var members [][]Member
-	c := &Cluster{roster: roster{keys: keysOf("c")}, cfg: Config{
+	c := &Cluster{roster: newRoster(keysOf("c"), 1), cfg: Config{
 		OnLeader:  func(l Leader) { leaders = append(leaders, l) },
 		OnMembers: func(m []Member) { members = append(members, m) },
 	}}
@@ -148,10 +148,10 @@ func TestRosterKnowsWhoIsAhead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := roster{keys: keysOf("c")}
+			r := newRoster(keysOf("c"), 1)
 			r.reset(tt.read)
 			var got []string
-			for _, m := range r.ahead(tt.asks) {
+			for _, m := range r.ahead(tt.asks, r.lines()) {
 				got = append(got, m.Name)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

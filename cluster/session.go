@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -24,9 +23,6 @@ type session struct {
 	stop   context.CancelFunc // ends the renewals
 	closed chan struct{}      // closed when they have ended
 	silent atomic.Bool        // etcd did not answer a last word
-	// remains says that an election key could not be deleted: as long as the session lives nobody else
-	// can lead. It belongs to the goroutine that stands.
-	remains bool
 }
 
 // open grants a lease, waiting for etcd as long as it takes, and begins to renew it.
@@ -112,31 +108,6 @@ func (c *Cluster) close(s *session) {
 		c.log.Debug("session left to expire", "error", err)
 	}
 	s.cancel(nil)
-}
-
-// withdraw deletes the session's election key, if any: the office is free, or the candidate gone.
-func (c *Cluster) withdraw(s *session) error {
-	err := c.lastWord(s, func(ctx context.Context) error {
-		_, err := c.cfg.Client.Delete(ctx, c.keys.candidate(s.lease))
-		return err
-	})
-	s.remains = err != nil
-	if err != nil {
-		return fmt.Errorf("cluster: give up office: %w", err)
-	}
-	return nil
-}
-
-// clearAway deletes an election key that could not be deleted when it should have been.
-func (c *Cluster) clearAway(s *session) error {
-	if !s.remains {
-		return nil
-	}
-	err := c.withdraw(s)
-	if err == nil {
-		c.log.Info("the office is free at last: etcd had not taken it back")
-	}
-	return err
 }
 
 // lastWord says something to etcd that the end of the lease would say later, also when the session

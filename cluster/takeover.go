@@ -17,28 +17,28 @@ const (
 	lingerFor = 2 * time.Second
 )
 
-// Guarding returns the leader whose process this node holds an open connection to, so that it will
+// Guarding returns the leader of a group whose process this node holds an open connection to, so that it will
 // know at once when that is gone; false when there is none, or the leader is this node itself.
-func (c *Cluster) Guarding() (Leader, bool) {
-	if l := c.guarded.Load(); l != nil {
+func (c *Cluster) Guarding(group int) (Leader, bool) {
+	if l := c.groups[group].guarded.Load(); l != nil {
 		return *l, true
 	}
 	return Leader{}, false
 }
 
-// vigil holds an open connection to whoever leads, and frees the office of a leader whose process
+// vigil holds an open connection to whoever leads the group, and frees the office of a leader whose process
 // is proven gone, once per term, until ctx ends.
-func (c *Cluster) vigil(ctx context.Context) {
+func (g *group) vigil(ctx context.Context) {
 	var lingering sync.WaitGroup
 	defer lingering.Wait()
 	for ctx.Err() == nil {
-		changed := c.roster.turned.wait()
-		leader, holder := c.roster.holder()
-		if leader.Name == c.cfg.Member.Name || holder.Address == "" {
+		changed := g.roster.turned[g.index].wait()
+		leader, holder := g.roster.holder(g.index)
+		if leader.Name == g.cfg.Member.Name || holder.Address == "" {
 			leader = Leader{}
 		}
-		if leader != (Leader{}) && c.outlives(ctx, leader, holder, changed, &lingering) {
-			c.takeOver(ctx, leader)
+		if leader.Term != 0 && g.outlives(ctx, leader, holder, changed, &lingering) {
+			g.takeOver(ctx, leader)
 		}
 		select {
 		case <-ctx.Done():
@@ -51,29 +51,28 @@ func (c *Cluster) vigil(ctx context.Context) {
 // not listen any more: an established connection, on which it had said its name, boot and term,
 // ended, and a redial was refused or answered by another boot. It reports false when ctx ended or the
 // roster changed before.
-func (c *Cluster) outlives(ctx context.Context, leader Leader, holder Member, changed <-chan struct{}, lingering *sync.WaitGroup) bool {
-	want := Identity{Node: leader.Name, Boot: holder.Boot, Term: leader.Term}
+func (g *group) outlives(ctx context.Context, leader Leader, holder Member, changed <-chan struct{}, lingering *sync.WaitGroup) bool {
 	for {
-		conn := c.arm(ctx, want, holder.Address, changed)
+		conn := g.arm(ctx, leader, holder, changed)
 		if conn == nil {
 			return false
 		}
-		c.guarded.Store(&leader)
-		c.connected.Add(1)
+		g.guarded.Store(&leader)
+		g.contacts.add(holder.Name)
 		select {
 		case <-ctx.Done():
 		case <-changed:
 		case <-conn.Done():
-			c.guarded.Store(nil)
-			c.connected.Add(-1)
-			if c.examine(ctx, holder, conn.Err()).left() {
+			g.guarded.Store(nil)
+			g.contacts.drop(holder.Name)
+			if g.examine(ctx, holder, conn.Err()).left() {
 				return true
 			}
 			continue
 		}
-		c.guarded.Store(nil)
-		c.connected.Add(-1)
-		lingering.Go(func() { c.linger(ctx, holder, conn) })
+		g.guarded.Store(nil)
+		g.contacts.drop(holder.Name)
+		lingering.Go(func() { g.linger(ctx, holder, conn) })
 		return false
 	}
 }
@@ -107,15 +106,15 @@ func (c *Cluster) examine(ctx context.Context, was Member, end error) finding {
 
 // arm dials until the peer has said that it is who is wanted; nil when ctx ended or the roster
 // changed before.
-func (c *Cluster) arm(ctx context.Context, want Identity, address string, changed <-chan struct{}) *Liveness {
+func (g *group) arm(ctx context.Context, leader Leader, holder Member, changed <-chan struct{}) *Liveness {
 	for try := 0; ; try++ {
 		dialing, cancel := context.WithTimeout(ctx, redialTimeout)
-		conn, err := DialLiveness(dialing, address)
+		conn, err := DialLiveness(dialing, holder.Address)
 		cancel()
-		if err == nil && conn.Identity() == want {
-			return conn
-		}
 		if err == nil {
+			if id := conn.Identity(); id.Node == holder.Name && id.Boot == holder.Boot && id.leads(g.index) == leader.Term {
+				return conn
+			}
 			_ = conn.Close() // not the one, or not in office yet
 		}
 		again := armEvery
@@ -138,10 +137,10 @@ func (c *Cluster) arm(ctx context.Context, want Identity, address string, change
 // takeOver deletes the election key of a term whose holder is gone; never the lease, for the node
 // may live after all, and then the fence keeps what it does harmless. It asks until etcd has answered.
 // Of several followers that try, one deletes and the others find the term over.
-func (c *Cluster) takeOver(ctx context.Context, leader Leader) {
+func (g *group) takeOver(ctx context.Context, leader Leader) {
 	freed := false
-	err := c.ask(ctx, func(ctx context.Context) error {
-		err := StepDown(ctx, c.cfg.Client, c.cfg.Cluster, leader.Term)
+	err := g.ask(ctx, func(ctx context.Context) error {
+		err := StepDown(ctx, g.cfg.Client, g.cfg.Cluster, g.index, leader.Term)
 		freed = err == nil
 		if errors.Is(err, ErrNotInOffice) {
 			return nil
@@ -149,6 +148,6 @@ func (c *Cluster) takeOver(ctx context.Context, leader Leader) {
 		return err
 	})
 	if err == nil && freed {
-		c.log.Warn("leader's process is gone, its office is freed", "leader", leader.Name, "term", leader.Term)
+		g.log.Warn("leader's process is gone, its office is freed", "leader", leader.Name, "term", leader.Term)
 	}
 }

@@ -16,10 +16,10 @@ const inLine = 2
 // to that very process.
 func (c *Cluster) watchOver(ctx context.Context) { c.watchAll(ctx, &c.roster.moved, c.roster.members) }
 
-// watchLine does so for a follower and those who would lead before it: a leader that dies with its
+// watchLine does so for those who would lead a group before this node: a leader that dies with its
 // successor cannot tell of it, and nobody could dial a successor that is dead when it wins.
 func (c *Cluster) watchLine(ctx context.Context) {
-	c.watchAll(ctx, &c.roster.shifted, func() []Member { return c.roster.ahead(c.cfg.Member.Name) })
+	c.watchAll(ctx, &c.roster.shifted, func() []Member { return c.roster.ahead(c.cfg.Member.Name, c.roster.lines()) })
 }
 
 // watchAll attends to those who are to be watched, whom it asks for at every change, until ctx ends.
@@ -88,13 +88,13 @@ func (c *Cluster) attend(ctx context.Context, w *watch) {
 // accompany holds the connection, and reports whether there is nothing more to be learnt of the
 // process.
 func (c *Cluster) accompany(ctx context.Context, w *watch, conn *Liveness) (over bool) {
-	c.connected.Add(1)
+	c.contacts.add(w.of.Name)
 	select {
 	case <-ctx.Done():
 	case <-w.over:
 	case <-conn.Done():
 	}
-	c.connected.Add(-1)
+	c.contacts.drop(w.of.Name)
 	select {
 	case <-ctx.Done():
 		_ = conn.Close() // nobody is to be watched any more

@@ -34,11 +34,11 @@ func TestOneOfThreeLeadsAndTermsRise(t *testing.T) {
 			t.Fatalf("%s came into office beside %s", other.node, c.node)
 		default:
 		}
-		lead, err := cluster.CurrentLeader(within(t), client, name)
+		lead, err := cluster.CurrentLeader(within(t), client, name, 0)
 		if err != nil || lead == nil || *lead != (cluster.Leader{Name: c.node, Term: c.office.Term}) {
 			t.Errorf("current leader is %v, %v, want %s", lead, err, c.node)
 		}
-		if got := nodes[c.node].Term(); got != c.office.Term {
+		if got := nodes[c.node].Term(0); got != c.office.Term {
 			t.Errorf("%s says term %d, holds %d", c.node, got, c.office.Term)
 		}
 		if err := nodes[c.node].stop(); err != nil {
@@ -48,7 +48,7 @@ func TestOneOfThreeLeadsAndTermsRise(t *testing.T) {
 			t.Errorf("%s stopped and its lead context goes on", c.node)
 		}
 	}
-	if lead, err := cluster.CurrentLeader(within(t), client, name); lead != nil || err != nil {
+	if lead, err := cluster.CurrentLeader(within(t), client, name, 0); lead != nil || err != nil {
 		t.Errorf("all left, and %v leads, %v", lead, err)
 	}
 	if members, err := cluster.Members(within(t), client, name); len(members) != 0 || err != nil {
@@ -137,13 +137,13 @@ func TestLeadEndsWhenItsKeyIsDeleted(t *testing.T) {
 	client, name, calls := dial(t), clusterName(t), make(chan call)
 	start(t, client, name, "a", calls)
 	first := next(t, calls)
-	if err := cluster.StepDown(within(t), client, name, first.office.Term+1); !errors.Is(err, cluster.ErrNotInOffice) {
+	if err := cluster.StepDown(within(t), client, name, 0, first.office.Term+1); !errors.Is(err, cluster.ErrNotInOffice) {
 		t.Errorf("another term: %v", err)
 	}
 	if first.ctx.Err() != nil {
 		t.Fatal("a refused step-down ended the office")
 	}
-	if err := cluster.StepDown(within(t), client, name, first.office.Term); err != nil {
+	if err := cluster.StepDown(within(t), client, name, 0, first.office.Term); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, "end of lead", first.ctx.Done())
@@ -267,7 +267,7 @@ func TestNodeCampaignsOnlyOnceItCanLead(t *testing.T) {
 	var able atomic.Bool
 	asked := make(chan struct{}, 1000)
 	a := start(t, client, name, "a", calls, func(c *cluster.Config) {
-		c.CanLead = func(context.Context) error {
+		c.CanLead = func(context.Context, int) error {
 			asked <- struct{}{}
 			if !able.Load() {
 				return errors.New("no redis")

@@ -104,7 +104,7 @@ func TestRosterFollowsTheClusterThroughAnOutage(t *testing.T) {
 			for _, m := range b.Members() {
 				got = append(got, m.Name)
 			}
-			l, ok := b.Leader()
+			l, ok := b.Leader(0)
 			toldLeader, told := seen.last()
 			return cmp.Equal(got, names) && l == leader && ok == (leader != cluster.Leader{}) && toldLeader == leader && len(told) == len(names)
 		}

@@ -141,7 +141,7 @@ func survive(t *testing.T, e *devstack.Etcd, stop int) {
 	if held.ctx.Err() != nil {
 		t.Fatalf("lead ended: %v", context.Cause(held.ctx))
 	}
-	lead, err := cluster.CurrentLeader(within(t), client, "c")
+	lead, err := cluster.CurrentLeader(within(t), client, "c", 0)
 	if err != nil || lead == nil || lead.Term != held.office.Term {
 		t.Errorf("leader is %v, %v, want term %d", lead, err, held.office.Term)
 	}
@@ -242,7 +242,7 @@ func TestOfficeThatCouldNotBeGivenUpIsFreedLater(t *testing.T) {
 	var able atomic.Bool
 	able.Store(true)
 	a := start(t, client, name, "a", calls, withTTL(time.Minute), func(c *cluster.Config) {
-		c.CanLead = func(context.Context) error {
+		c.CanLead = func(context.Context, int) error {
 			if !able.Load() {
 				return errors.New("no redis")
 			}

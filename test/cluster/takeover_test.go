@@ -27,7 +27,7 @@ func serve(t *testing.T, asked *atomic.Int64) (l *cluster.Listener, run func(*no
 		go func() {
 			ended <- l.Serve(ctx, func() cluster.Identity {
 				asked.Add(1)
-				return cluster.Identity{Node: n.name, Boot: n.boot, Term: n.Term()}
+				return n.Identity()
 			})
 		}()
 		hangUp := func() {
@@ -41,7 +41,7 @@ func serve(t *testing.T, asked *atomic.Int64) (l *cluster.Listener, run func(*no
 }
 
 func (n *node) guards() bool {
-	_, ok := n.Guarding()
+	_, ok := n.Guarding(0)
 	return ok
 }
 
