@@ -153,6 +153,15 @@ func (c *Client) Stores() []string {
 	return names
 }
 
+// Partitions is how many partitions a store has; it was chosen when the store was created.
+func (c *Client) Partitions(opts ...CallOption) (int, error) {
+	s, err := c.store(callOf(opts).store)
+	if err != nil {
+		return 0, err
+	}
+	return s.Partitions(), nil
+}
+
 // GetJob returns a job with its next run time. ErrJobNotFound when the id is not there.
 func (c *Client) GetJob(ctx context.Context, id string, opts ...CallOption) (Job, error) {
 	s, err := c.store(callOf(opts).store)

@@ -33,6 +33,12 @@ type Config struct {
 	AllowUnfit bool              // use a Redis that may evict keys or is too old, with a warning
 	Partitions int               // of stores that this node creates; default 1
 
+	// Groups is how many leaders share the partitions of the stores: group g of them leads the
+	// partitions p with p mod Groups == g, and each group elects its leader by itself, of all nodes. It
+	// is one for the whole cluster: a node that was given another number does not start while a node
+	// lives. More groups than partitions leave some nothing to do. Default 1, at most 128.
+	Groups int
+
 	Executors map[string]int // name to concurrency; default {"default": 64}
 	Defaults  Options        // for jobs added through this node's client
 
@@ -96,6 +102,9 @@ func (c Config) Validate() error {
 	if c.LeaseTTL != 0 && c.LeaseTTL < cluster.MinTTL {
 		faults = append(faults, fmt.Errorf("lease TTL %s must be at least %s", c.LeaseTTL, cluster.MinTTL))
 	}
+	if c.Groups < 0 || c.Groups > cluster.MaxGroups {
+		faults = append(faults, fmt.Errorf("groups %d must be between 1 and %d", c.Groups, cluster.MaxGroups))
+	}
 	if c.RunLease != 0 && c.RunLease < time.Second {
 		faults = append(faults, fmt.Errorf("run lease %s must be at least 1s", c.RunLease))
 	}
@@ -140,6 +149,7 @@ func (c Config) withDefaults() Config {
 	if c.Namespace == "" {
 		c.Namespace = c.Cluster
 	}
+	c.Groups = max(c.Groups, 1)
 	if len(c.Executors) == 0 {
 		c.Executors = map[string]int{job.DefaultName: 64}
 	}

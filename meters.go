@@ -1,6 +1,8 @@
 package carillon
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -11,8 +13,9 @@ import (
 // meters are what /metrics shows of one node, in a registry of their own.
 type meters struct {
 	registry   *prometheus.Registry
-	leader     prometheus.Gauge
-	term       prometheus.Gauge
+	leader     *prometheus.GaugeVec
+	term       *prometheus.GaugeVec
+	groups     int
 	members    prometheus.Gauge
 	watched    prometheus.Gauge
 	queue      *prometheus.GaugeVec
@@ -36,10 +39,17 @@ type meters struct {
 
 var latenessBuckets = []float64{.001, .002, .003, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 5, 15, 60}
 
-func newMeters(node string) *meters {
+func newMeters(node string, groups int) *meters {
 	labels := prometheus.Labels{"node": node}
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "carillon", Name: name, Help: help, ConstLabels: labels})
+	}
+	perGroup := func(name, help string) *prometheus.GaugeVec {
+		var by []string
+		if groups > 1 {
+			by = []string{"group"}
+		}
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "carillon", Name: name, Help: help, ConstLabels: labels}, by)
 	}
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "carillon", Name: name, Help: help, ConstLabels: labels})
@@ -54,8 +64,9 @@ func newMeters(node string) *meters {
 	}
 	m := &meters{
 		registry: prometheus.NewRegistry(),
-		leader:   gauge("leader", "1 while this node is leader."),
-		term:     gauge("term", "The term this node leads under, 0 while it does not."),
+		groups:   groups,
+		leader:   perGroup("leader", "1 while this node is leader, of a group where there are several."),
+		term:     perGroup("term", "The term this node leads under, 0 while it does not."),
 		members:  gauge("cluster_members", "Members of the cluster, as this node sees it."),
 		watched:  gauge("watched_processes", "Processes of other nodes whose end this node would know at once: all others while it leads, else the leader and who is next in line before it."),
 		queue: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -90,12 +101,19 @@ func newMeters(node string) *meters {
 		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs, m.lost, m.rolledBack, m.exports,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	for group := range groups {
+		m.lead(group, 0)
+	}
 	return m
 }
 
-func (m *meters) lead(term int64) {
-	m.term.Set(float64(term))
-	m.leader.Set(float64(min(term, 1)))
+func (m *meters) lead(group int, term int64) {
+	var of []string
+	if m.groups > 1 {
+		of = []string{strconv.Itoa(group)}
+	}
+	m.term.WithLabelValues(of...).Set(float64(term))
+	m.leader.WithLabelValues(of...).Set(float64(min(term, 1)))
 }
 
 func (m *meters) nodes(n int) { m.members.Set(float64(n)) }

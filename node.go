@@ -61,7 +61,7 @@ func NewNode(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, boot: boot, log: cfg.Logger.With("node", cfg.Name), tasks: map[string]TaskFunc{},
-		ready: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}), meters: newMeters(cfg.Name),
+		ready: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}), meters: newMeters(cfg.Name, cfg.Groups),
 	}
 	n.listeners.log = n.log
 	n.lines = newLineKeeper(cfg.Now, n.log, n.meters.registry)

@@ -18,8 +18,8 @@ const (
 	minExportEvery = 10 * time.Second // of Config.ExportEvery
 )
 
-// exportStores writes exports of every store into Config.ExportDir while this node leads, until ctx
-// ends. It is no part of the office, so that a disk that hangs holds up neither dispatch nor handover.
+// exportStores writes exports of every store into Config.ExportDir while this node leads group 0,
+// until ctx ends. It is no part of the office, so that a disk that hangs holds up neither dispatch nor handover.
 func (r *running) exportStores(ctx context.Context) {
 	if r.cfg.ExportDir == "" {
 		return
@@ -39,7 +39,7 @@ func (r *running) exporterOf(s *store.Store) *exporter {
 			mark: "." + url.QueryEscape(s.Name()) + "@" + url.QueryEscape(r.cfg.Cluster) + ".jsonl",
 		},
 		every: r.cfg.ExportEvery,
-		leads: func() bool { return r.ring.Term() != 0 },
+		leads: func() bool { return r.ring.Term(0) != 0 },
 		now: func(ctx context.Context) (time.Time, error) {
 			ms, err := s.Now(ctx, 0)
 			return milliTime(ms), err

@@ -102,7 +102,7 @@ func (g *guard) alarm(err error) {
 	}
 	g.log.Error("store_replaced: nothing fires in this store until an operator says what it is", "store", g.store.Name(), "error", err)
 	if g.lost == "" {
-		g.listeners.tell(Event{Kind: job.StoreReplaced, Store: g.store.Name(), Node: g.cfg.Name, Term: g.ring.Term(), Cause: err.Error(), Time: now.UTC()})
+		g.listeners.tell(Event{Kind: job.StoreReplaced, Store: g.store.Name(), Node: g.cfg.Name, Term: g.ring.Term(0), Cause: err.Error(), Time: now.UTC()})
 	}
 	g.lost, g.said = g.store.UID(), now
 	g.meters.lost.WithLabelValues(g.store.Name()).Set(1)
@@ -117,7 +117,7 @@ func (g *guard) follow(ctx context.Context) error {
 	return g.store.Follow(ctx, uid)
 }
 
-// mended registers the node in what is there now, and has the leader write down what happened.
+// mended registers the node in what is there now, and has the leader of group 0 write down what happened.
 func (g *guard) mended(ctx context.Context) {
 	g.mu.Lock()
 	tasks := g.taskNames()
@@ -130,8 +130,8 @@ func (g *guard) mended(ctx context.Context) {
 	if uid := g.store.UID(); uid != g.lost {
 		cause = "uid " + g.lost + " was lost, " + uid + " was adopted in its place"
 	}
-	if g.ring.Term() != 0 {
-		g.note(Event{Kind: job.StoreReplaced, Store: g.store.Name(), Node: g.cfg.Name, Term: g.ring.Term(), Cause: cause})
+	if g.ring.Term(0) != 0 {
+		g.note(Event{Kind: job.StoreReplaced, Store: g.store.Name(), Node: g.cfg.Name, Term: g.ring.Term(0), Cause: cause})
 	}
 	g.log.Warn("store_replaced: the store is in use again", "store", g.store.Name(), "cause", cause)
 	g.lost = ""

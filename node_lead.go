@@ -13,34 +13,75 @@ import (
 	"github.com/carillon-project/carillon/store"
 )
 
-// lead runs one scheduler loop per store under the office, until the office is lost or a newer
-// leader has written to any store. A store that cannot be written is tried again while others can.
+// lead runs one scheduler loop per store under the office, on the partitions of its group, until the
+// office is lost or a newer leader has written to any of them. A store that cannot be written is tried
+// again while others can. What belongs to no partition is looked after by the leader of group 0.
 func (r *running) lead(ctx context.Context, office cluster.Office) error {
-	r.leading.Lock()
-	defer r.leading.Unlock()
-	r.log.Info("in office", "term", office.Term)
-	r.meters.lead(office.Term)
-	r.listeners.tell(Event{Kind: job.LeaderElected, Node: r.cfg.Name, Term: office.Term, Time: r.cfg.Now().UTC()})
+	group := r.groupText(office.Group)
+	log := r.log.With("term", office.Term)
+	if group != "" {
+		log = log.With("group", office.Group)
+	}
+	log.Info("in office")
+	r.meters.lead(office.Group, office.Term)
+	r.listeners.tell(Event{Kind: job.LeaderElected, Node: r.cfg.Name, Term: office.Term, Cause: group, Time: r.cfg.Now().UTC()})
 	defer func() {
-		r.meters.lead(0)
-		r.note(Event{Kind: job.LeaderLost, Node: r.cfg.Name, Term: office.Term, Cause: causeOf(ctx)})
-		r.log.Info("out of office", "term", office.Term, "cause", causeOf(ctx))
+		r.meters.lead(office.Group, 0)
+		cause := causeOf(ctx)
+		if group != "" {
+			cause = group + ": " + cause
+		}
+		r.note(Event{Kind: job.LeaderLost, Node: r.cfg.Name, Term: office.Term, Cause: cause})
+		log.Info("out of office", "cause", causeOf(ctx))
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	failing := failures{of: len(r.client.stores)}
+	t := &tenure{
+		running: r, office: store.Office{Epoch: office.Epoch, Term: office.Term, Group: group}, group: office.Group, giveUp: cancel,
+		failing: failures{of: r.storesOf(office.Group)},
+	}
 	var wg sync.WaitGroup
-	wg.Go(func() { r.missStores(ctx) })
+	if office.Group == 0 {
+		wg.Go(func() { r.missStores(ctx) })
+	}
 	for _, s := range r.client.stores {
-		wg.Go(func() { r.leadStore(ctx, cancel, &failing, s, store.Office{Epoch: office.Epoch, Term: office.Term}) })
+		wg.Go(func() { t.leadStore(ctx, s) })
 	}
 	wg.Wait()
 	r.tellRegressed(context.Cause(ctx), office)
 	return context.Cause(ctx)
 }
 
-// tellRegressed tells, once, that the stores know leaders of another etcd. It needs r.leading.
+// partitionsOf are the partitions of a store that a group leads.
+func (r *running) partitionsOf(s *store.Store, group int) []int {
+	var partitions []int
+	for p := group; p < s.Partitions(); p += r.cfg.Groups {
+		partitions = append(partitions, p)
+	}
+	return partitions
+}
+
+// storesOf is how many stores have a partition in a group.
+func (r *running) storesOf(group int) int {
+	n := 0
+	for _, s := range r.client.stores {
+		n += min(len(r.partitionsOf(s, group)), 1)
+	}
+	return n
+}
+
+// groupText names a group in events; nothing where there is only one.
+func (r *running) groupText(group int) string {
+	if r.cfg.Groups == 1 {
+		return ""
+	}
+	return fmt.Sprintf("group %d", group)
+}
+
+// tellRegressed tells, once, that the stores know leaders of another etcd.
 func (r *running) tellRegressed(cause error, office cluster.Office) {
+	r.refusing.Lock()
+	defer r.refusing.Unlock()
 	if !errors.Is(cause, store.ErrEpoch) || r.refused == office.Epoch {
 		return
 	}
@@ -82,28 +123,42 @@ func causeOf(ctx context.Context) string {
 	return ""
 }
 
-// leadStore keeps a loop for one store going.
-func (r *running) leadStore(ctx context.Context, giveUp context.CancelCauseFunc, failing *failures, s *store.Store, office store.Office) {
+// tenure is one office of this node.
+type tenure struct {
+	*running
+	office  store.Office
+	group   int
+	giveUp  context.CancelCauseFunc
+	failing failures
+}
+
+// leadStore keeps a loop for the group's partitions of one store going. Where there are none it waits.
+func (t *tenure) leadStore(ctx context.Context, s *store.Store) {
+	partitions := t.partitionsOf(s, t.group)
+	if len(partitions) == 0 {
+		<-ctx.Done()
+		return
+	}
 	for ctx.Err() == nil {
 		loop, err := scheduler.New(scheduler.Config{
-			Store: s, Node: r.cfg.Name, Logger: r.log.With("store", s.Name(), "term", office.Term), Now: r.cfg.Now, Lease: r.cfg.RunLease,
-			Members: r.consumers, Gone: r.gone.all, Stall: r.cfg.LeaseTTL,
-			Stalled: func(partition int, stood time.Duration) { r.stalled(s.Name(), partition, stood) }, Listen: r.listeners.tell, Observe: r.meters.scheduled,
+			Store: s, Partitions: partitions, Node: t.cfg.Name, Logger: t.log.With("store", s.Name(), "term", t.office.Term),
+			Now: t.cfg.Now, Lease: t.cfg.RunLease, Members: t.consumers, Gone: t.gone.all, Stall: t.cfg.LeaseTTL,
+			Stalled: func(partition int, stood time.Duration) { t.stalled(s.Name(), partition, stood) }, Listen: t.listeners.tell, Observe: t.meters.scheduled,
 		})
 		if err != nil {
-			giveUp(err)
+			t.giveUp(err)
 			return
 		}
-		began := r.cfg.Now()
-		err = loop.Run(ctx, office)
-		if r.cfg.Now().Sub(began) > recovered {
-			failing.forget(s.Name())
+		began := t.cfg.Now()
+		err = loop.Run(ctx, t.office)
+		if t.cfg.Now().Sub(began) > recovered {
+			t.failing.forget(s.Name())
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		if over := r.standsDown(s, office, failing, err); over != nil {
-			giveUp(over)
+		if over := t.standsDown(s, err); over != nil {
+			t.giveUp(over)
 			return
 		}
 		select {
@@ -115,28 +170,28 @@ func (r *running) leadStore(ctx context.Context, giveUp context.CancelCauseFunc,
 
 // standsDown says why the office is over after the loop of a store ended with err, or nil if the loop
 // is to be tried again. A store that was lost is: an operator mends it, and another leader could do no more.
-func (r *running) standsDown(s *store.Store, office store.Office, failing *failures, err error) error {
+func (t *tenure) standsDown(s *store.Store, err error) error {
 	switch {
 	case errors.Is(err, store.ErrStoreLost):
-		r.log.Debug("store is lost, nothing fires in it", "store", s.Name(), "term", office.Term, "error", err)
-		r.look()
+		t.log.Debug("store is lost, nothing fires in it", "store", s.Name(), "term", t.office.Term, "error", err)
+		t.look()
 		return nil
 	case errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrEpoch):
-		r.log.Error("refused by the fence, leaving office", "store", s.Name(), "term", office.Term, "error", err)
+		t.log.Error("refused by the fence, leaving office", "store", s.Name(), "term", t.office.Term, "error", err)
 		return err
 	}
-	r.log.Warn("store cannot be scheduled", "store", s.Name(), "term", office.Term, "error", err)
-	if failing.add(s.Name()) {
+	t.log.Warn("store cannot be scheduled", "store", s.Name(), "term", t.office.Term, "error", err)
+	if t.failing.add(s.Name()) {
 		return fmt.Errorf("no store can be written: %w", err)
 	}
 	return nil
 }
 
 // stalled frees the office of a leader that hangs.
-func (r *running) stalled(store string, partition int, stood time.Duration) {
-	r.ring.Resign()
-	if r.cfg.OnStall != nil {
-		r.cfg.OnStall(fmt.Errorf("carillon: lead: store %s: partition %d: the loop has made no step for %s: restart the process", store, partition, stood))
+func (t *tenure) stalled(store string, partition int, stood time.Duration) {
+	t.ring.Resign(t.group)
+	if t.cfg.OnStall != nil {
+		t.cfg.OnStall(fmt.Errorf("carillon: lead: store %s: partition %d: the loop has made no step for %s: restart the process", store, partition, stood))
 	}
 }
 
@@ -183,13 +238,17 @@ func (r *running) consumers() (consumers, executors map[string]bool, ok bool) {
 
 func (r *running) onLeader(l cluster.Leader) {
 	if l.Name != "" {
-		r.log.Info("leader is", "leader", l.Name, "term", l.Term)
+		log := r.log
+		if r.cfg.Groups > 1 {
+			log = log.With("group", l.Group)
+		}
+		log.Info("leader is", "leader", l.Name, "term", l.Term)
 	}
 }
 
-// onMembers has the leader log who came and went.
+// onMembers has the leader of group 0 log who came and went.
 func (r *running) onMembers(now []cluster.Member) {
-	leader, ok := r.ring.Leader()
+	leader, ok := r.ring.Leader(0)
 	mine := ok && leader.Name == r.cfg.Name
 	next := map[string]cluster.Member{}
 	for _, m := range now {

@@ -54,10 +54,11 @@ type running struct {
 	pools   []*executor.Pool
 	notes   chan note
 	members map[string]cluster.Member // as last told, to find who came and went
-	leading sync.Mutex
-	refused string // the epoch that term_regressed was told of; needs leading
 	gone    *gone
-	glance  chan struct{} // has guardStores look at once
+
+	refusing sync.Mutex
+	refused  string        // the epoch that term_regressed was told of; needs refusing
+	glance   chan struct{} // has guardStores look at once
 }
 
 type note struct{ event Event }
@@ -88,7 +89,7 @@ func (r *running) run(ctx context.Context) error {
 	for _, p := range r.pools {
 		pools.Go(func() { failed <- r.consume(fetching, p) })
 	}
-	last.Go(func() { failed <- listener.Serve(listening, r.identity) })
+	last.Go(func() { failed <- listener.Serve(listening, r.ring.Identity) })
 	rest.Go(func() { failed <- r.ring.Run(membership, r.lead) })
 	rest.Go(func() { r.writeNotes(membership) })
 	rest.Go(func() { r.hearWakes(membership) })
@@ -163,7 +164,7 @@ func (r *running) assemble(address string) error {
 	}
 	var err error
 	r.ring, err = cluster.New(cluster.Config{
-		Client: r.etcd, Cluster: r.cfg.Cluster, TTL: r.cfg.LeaseTTL, Logger: r.log, Now: r.cfg.Now,
+		Client: r.etcd, Cluster: r.cfg.Cluster, TTL: r.cfg.LeaseTTL, Groups: r.cfg.Groups, Logger: r.log, Now: r.cfg.Now,
 		Member: cluster.Member{
 			Name: r.cfg.Name, Boot: r.boot, Address: advertised(r.cfg.Advertise, address), Version: Version(),
 			Executors: r.cfg.Executors, Tasks: tasks, Started: r.cfg.Now().UTC(),
@@ -208,15 +209,12 @@ func Version() string {
 	return "devel"
 }
 
-func (r *running) identity() cluster.Identity {
-	return cluster.Identity{Node: r.cfg.Name, Boot: r.boot, Term: r.ring.Term()}
-}
-
-// canLead asks for one write: a node that cannot reach any of Redis must not be elected, and one
-// that reaches a part of it leads there.
-func (r *running) canLead(ctx context.Context) (err error) {
+// canLead asks for one write: a node that cannot reach any of the group's partitions must not be
+// elected, and one that reaches a part of them leads there.
+func (r *running) canLead(ctx context.Context, group int) (err error) {
 	for _, name := range r.client.Stores() {
-		if err = r.client.stores[name].Writable(ctx, r.cfg.Name); err == nil {
+		s := r.client.stores[name]
+		if err = s.Writable(ctx, r.cfg.Name, r.partitionsOf(s, group)); err == nil {
 			break
 		}
 	}

@@ -15,6 +15,9 @@ import (
 type Config struct {
 	Store  *store.Store
 	Logger hclog.Logger
+	// Partitions are those of the store that this loop works on, each once; nil means all of them. The
+	// others are left to the leaders of their groups.
+	Partitions []int
 	// Node names who acts, in the events of what it dispatches.
 	Node string
 	// Now is a monotonic clock of which only differences are used; default time.Now. No decision
@@ -99,6 +102,9 @@ func (c Config) Validate() error {
 	if c.Store == nil {
 		faults = append(faults, errors.New("store: is missing"))
 	}
+	if c.Store != nil {
+		faults = append(faults, c.validPartitions())
+	}
 	if c.Lease < shortestLease {
 		faults = append(faults, fmt.Errorf("lease %s must be at least %s", c.Lease, shortestLease))
 	}
@@ -111,8 +117,32 @@ func (c Config) Validate() error {
 	if c.Nap < time.Millisecond {
 		faults = append(faults, fmt.Errorf("nap %s must be at least 1ms", c.Nap))
 	}
-	if len(faults) == 0 {
-		return nil
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("scheduler: config: %w", err)
 	}
-	return fmt.Errorf("scheduler: config: %w", errors.Join(faults...))
+	return nil
+}
+
+func (c Config) validPartitions() error {
+	var faults []error
+	seen := map[int]bool{}
+	for _, p := range c.Partitions {
+		if p < 0 || p >= c.Store.Partitions() || seen[p] {
+			faults = append(faults, fmt.Errorf("partition %d: is given twice, or is not one of the store's %d", p, c.Store.Partitions()))
+		}
+		seen[p] = true
+	}
+	return errors.Join(faults...)
+}
+
+// partitions are the ones to work on.
+func (c Config) partitions() []int {
+	if c.Partitions != nil {
+		return c.Partitions
+	}
+	all := make([]int, c.Store.Partitions())
+	for p := range all {
+		all[p] = p
+	}
+	return all
 }

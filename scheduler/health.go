@@ -10,13 +10,13 @@ type health struct {
 	patience time.Duration
 
 	mu    sync.Mutex
-	since []time.Duration // local time since when a partition fails; below 0 = it does not
+	since map[int]time.Duration // local time since when a partition fails; below 0 = it does not
 }
 
-func newHealth(partitions int, patience time.Duration) *health {
-	h := &health{patience: patience, since: make([]time.Duration, partitions)}
-	for i := range h.since {
-		h.since[i] = -1
+func newHealth(partitions []int, patience time.Duration) *health {
+	h := &health{patience: patience, since: map[int]time.Duration{}}
+	for _, p := range partitions {
+		h.since[p] = -1
 	}
 	return h
 }

@@ -35,7 +35,7 @@ const (
 	clampFactor = 4
 )
 
-// Run takes office in every partition and fires due jobs under it until ctx ends, a newer leader has
+// Run takes office in every partition it was given and fires due jobs under it until ctx ends, a newer leader has
 // written, or no partition answers for a while; the error says which and is never nil: it wraps
 // ctx's error, store.ErrFenced, store.ErrEpoch or store.ErrStoreLost, or the last failure. A partition that does not
 // answer stops neither the others nor, as long as one answers, the office; office is taken in it
@@ -45,10 +45,12 @@ func (l *Loop) Run(ctx context.Context, office store.Office) error {
 	defer end(nil)
 	r := &running{
 		cfg: l.cfg, log: l.cfg.Logger.With("term", office.Term), office: office, began: l.cfg.Now(),
-		health: newHealth(l.cfg.Store.Partitions(), l.cfg.Patience),
+		health: newHealth(l.cfg.partitions(), l.cfg.Patience), mail: map[int]*mailbox{},
 	}
-	for index := range l.cfg.Store.Partitions() {
-		r.partitions = append(r.partitions, newPartition(r, index))
+	for _, index := range l.cfg.partitions() {
+		p := newPartition(r, index)
+		r.partitions = append(r.partitions, p)
+		r.mail[index] = p.mail
 	}
 	var parts sync.WaitGroup
 	parts.Go(func() { r.listen(ctx) })
@@ -68,6 +70,7 @@ type running struct {
 	began      time.Time
 	health     *health
 	partitions []*partition
+	mail       map[int]*mailbox // of the partitions, by their numbers
 }
 
 // elapsed is the local time: since Run began, by the monotonic clock.

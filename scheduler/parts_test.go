@@ -132,7 +132,7 @@ func TestWakeTime(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
-	h := newHealth(2, 5*time.Second)
+	h := newHealth([]int{0, 1}, 5*time.Second)
 	check := func(what string, first, hopeless, wantFirst, wantHopeless bool) {
 		t.Helper()
 		if first != wantFirst || hopeless != wantHopeless {

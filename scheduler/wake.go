@@ -61,12 +61,12 @@ func (m *mailbox) sleep(ctx context.Context, period time.Duration, target int64)
 	}
 }
 
-// listen hears the wake channels of all partitions until ctx ends.
+// listen hears the wake channels until ctx ends.
 func (r *running) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := r.cfg.Store.Wakes(ctx, func(partition int, what string) {
-			if at, ok := wakeTime(what); ok {
-				r.partitions[partition].mail.put(at)
+			if at, ok := wakeTime(what); ok && r.mail[partition] != nil {
+				r.mail[partition].put(at)
 			}
 		})
 		if ctx.Err() != nil {

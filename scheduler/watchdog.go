@@ -42,8 +42,8 @@ func (r *running) watchdog(ctx context.Context) {
 				continue
 			}
 			if s.looks++; s.looks == watchdogLooks {
-				r.log.Error("the loop of a partition has stalled", "partition", i, "for", whole)
-				r.cfg.Stalled(i, whole)
+				r.log.Error("the loop of a partition has stalled", "partition", p.index, "for", whole)
+				r.cfg.Stalled(p.index, whole)
 				return
 			}
 		}

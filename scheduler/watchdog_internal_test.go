@@ -16,7 +16,7 @@ func watched(t *testing.T, stall time.Duration) (r *running, stalled func() []in
 	t.Helper()
 	var mu sync.Mutex
 	var told []int
-	r = &running{log: hclog.NewNullLogger(), partitions: []*partition{{}, {}}}
+	r = &running{log: hclog.NewNullLogger(), partitions: []*partition{{}, {index: 1}}}
 	r.cfg = Config{Stall: stall, Stalled: func(partition int, stood time.Duration) {
 		mu.Lock()
 		defer mu.Unlock()

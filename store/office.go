@@ -11,6 +11,7 @@ import (
 type Office struct {
 	Epoch string
 	Term  int64
+	Group string // the cause in the event leader_elected, as one line; "" = none
 }
 
 // TakeOffice raises the fence of one partition to the office. ErrFenced when a higher term is
@@ -21,7 +22,7 @@ func (s *Store) TakeOffice(ctx context.Context, partition int, o Office) error {
 	if o.Term <= 0 || o.Term >= 1<<53 || o.Epoch == "" {
 		return fmt.Errorf("store %s: take office: term %d of epoch %q is not valid", s.cfg.Name, o.Term, o.Epoch)
 	}
-	reply, err := s.run(ctx, takeOfficeScript, []string{k.events(), k.jobs(), k.fence(), k.meta()}, append(s.env(), o.Epoch, o.Term, s.UID())...)
+	reply, err := s.run(ctx, takeOfficeScript, []string{k.events(), k.jobs(), k.fence(), k.meta()}, append(s.env(), o.Epoch, o.Term, s.UID(), clean(o.Group))...)
 	if err != nil {
 		return err
 	}

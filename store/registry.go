@@ -169,14 +169,14 @@ func (s *Store) StreamLength(ctx context.Context, executor string) (int64, error
 	return n, nil
 }
 
-// Writable makes one small write, as a node does before it campaigns, in the first partition that
-// takes it. An error means that none does: whoever led could do nothing.
-func (s *Store) Writable(ctx context.Context, node string) error {
+// Writable makes one small write, as a node does before it campaigns, in the first of the
+// partitions that takes it. An error means that none does: whoever led could do nothing.
+func (s *Store) Writable(ctx context.Context, node string, partitions []int) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	var err error
-	for _, k := range s.partitions {
-		if err = s.write(ctx, k, node); err == nil || ctx.Err() != nil {
+	for _, p := range partitions {
+		if err = s.write(ctx, s.partitions[p], node); err == nil || ctx.Err() != nil {
 			break
 		}
 	}

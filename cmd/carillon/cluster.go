@@ -24,12 +24,14 @@ func (a *app) clusterCommand() *cobra.Command {
 			return a.withEtcd(func(etcd *clientv3.Client) error { return a.clusterStatus(cmd.Context(), etcd) })
 		},
 	}
+	leads := 0
 	stepDown := &cobra.Command{
 		Use: "step-down", Short: "Have the leader give its office to another node", Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withEtcd(func(etcd *clientv3.Client) error { return a.stepDown(cmd.Context(), etcd) })
+			return a.withEtcd(func(etcd *clientv3.Client) error { return a.stepDown(cmd.Context(), etcd, leads) })
 		},
 	}
+	stepDown.Flags().IntVar(&leads, "group", 0, "`NUMBER` of the group whose leader that is, where nodes run with --groups")
 	return group("cluster", "Look at the cluster, pause and resume it", groupCluster,
 		status, a.pauseCommand("pause", "Stop all schedule times; runs under way go on", true),
 		a.pauseCommand("resume", "Let schedule times go on", false), stepDown)
@@ -48,7 +50,8 @@ func (a *app) withEtcd(f func(*clientv3.Client) error) error {
 // status is the answer of cluster status.
 type status struct {
 	Cluster string          `json:"cluster"`
-	Leader  *cluster.Leader `json:"leader"`
+	Leader  *cluster.Leader `json:"leader"` // of group 0
+	Groups  []statusGroup   `json:"groups,omitempty"`
 	Paused  bool            `json:"paused"`
 	Held    []heldExecutor  `json:"paused_executors"`
 	Nodes   []statusNode    `json:"nodes"`
@@ -76,27 +79,47 @@ func (a *app) clusterStatus(ctx context.Context, etcd *clientv3.Client) error {
 		return err
 	}
 	s := status{Cluster: a.cluster, Nodes: []statusNode{}}
-	if s.Leader, err = cluster.CurrentLeader(ctx, etcd, a.cluster); err != nil {
+	groups, err := a.statusGroups(ctx, etcd)
+	if err != nil {
 		return err
+	}
+	s.Leader = groups[0].Leader
+	leads := map[string]bool{}
+	for _, g := range groups {
+		if g.Leader != nil {
+			leads[g.Leader.Name] = true
+		}
 	}
 	for _, m := range members {
 		s.Nodes = append(s.Nodes, statusNode{
 			Name: m.Name, Address: m.Address, Executors: m.Executors,
-			Leader: s.Leader != nil && s.Leader.Name == m.Name, Started: job.FormatTime(m.Started),
+			Leader: leads[m.Name], Started: job.FormatTime(m.Started),
 		})
 	}
-	s.Paused, s.Held = a.paused(ctx)
+	partitions := 0
+	s.Paused, s.Held, partitions = a.paused(ctx)
+	if len(groups) > 1 {
+		s.Groups = withPartitions(groups, partitions)
+	}
 	return a.answer(s, func(w io.Writer) { writeStatus(w, s) })
 }
 
-// paused asks Redis, where one is given, for what is paused. What the membership says must not hang
-// on it: a Redis that is out of reach is told on standard error and counts as not paused.
-func (a *app) paused(ctx context.Context) (on bool, held []heldExecutor) {
+// paused asks Redis, where one is given, for what is paused, and for the most partitions that a store
+// has. What the membership says must not hang on it: a Redis that is out of reach is told on standard
+// error and counts as not paused, and without partitions.
+func (a *app) paused(ctx context.Context) (on bool, held []heldExecutor, partitions int) {
 	held = []heldExecutor{}
 	if a.redis == "" && len(a.stores) == 0 {
-		return false, held
+		return false, held, 0
 	}
 	err := a.withClient(ctx, func(c *carillon.Client, _ []carillon.CallOption) (err error) {
+		for _, name := range c.Stores() {
+			n, err := c.Partitions(carillon.InStore(name))
+			if err != nil {
+				return err
+			}
+			partitions = max(partitions, n)
+		}
 		if on, err = c.IsPaused(ctx); err != nil {
 			return err
 		}
@@ -111,18 +134,23 @@ func (a *app) paused(ctx context.Context) (on bool, held []heldExecutor) {
 	if err != nil && !errors.Is(err, carillon.ErrNotInitialised) {
 		fmt.Fprintln(a.stderr, errorLine(fmt.Errorf("whether times are paused is not known: %w", err)))
 	}
-	return on, held
+	return on, held, partitions
 }
 
 func writeStatus(w io.Writer, s status) {
 	leader := "no leader"
-	if s.Leader != nil {
+	if len(s.Groups) > 0 {
+		leader = fmt.Sprintf("%d groups", len(s.Groups))
+	} else if s.Leader != nil {
 		leader = fmt.Sprintf("leader %s, term %d", s.Leader.Name, s.Leader.Term)
 	}
 	if s.Paused {
 		leader += ", paused"
 	}
 	fmt.Fprintf(w, "cluster %s: %d nodes, %s\n", s.Cluster, len(s.Nodes), leader)
+	for _, g := range s.Groups {
+		fmt.Fprintln(w, g)
+	}
 	for _, e := range s.Held {
 		writeFolded(w, "", pauseSentence(e))
 	}
@@ -151,23 +179,6 @@ func pauseSentence(e heldExecutor) string {
 		s += " (" + e.Reason + ")"
 	}
 	return s
-}
-
-// stepDown ends the term in office.
-func (a *app) stepDown(ctx context.Context, etcd *clientv3.Client) error {
-	leader, err := cluster.CurrentLeader(ctx, etcd, a.cluster)
-	if err != nil {
-		return err
-	}
-	if leader == nil {
-		return fmt.Errorf("cluster %s has no leader to step down", a.cluster)
-	}
-	if err := cluster.StepDown(ctx, etcd, a.cluster, leader.Term); err != nil {
-		return err
-	}
-	return a.answer(map[string]any{"stepped_down": leader}, func(w io.Writer) {
-		fmt.Fprintf(w, "%s stepped down from term %d\n", leader.Name, leader.Term)
-	})
 }
 
 func (a *app) pauseCommand(verb, short string, on bool) *cobra.Command {

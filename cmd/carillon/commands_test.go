@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ func TestCommands(t *testing.T) {
 	t.Run("runs and history", func(t *testing.T) { testRuns(t, env) })
 	t.Run("events", func(t *testing.T) { testEvents(t, env) })
 	t.Run("cluster", func(t *testing.T) { testCluster(t, env, address) })
+	t.Run("groups", func(t *testing.T) { testGroups(t, env) })
 	t.Run("executors", func(t *testing.T) { testExecutors(t, env) })
 	t.Run("stores", func(t *testing.T) { testStores(t, env) })
 	t.Run("store check", func(t *testing.T) { testStoreCheck(t, env) })
@@ -288,6 +290,36 @@ func testCluster(t *testing.T, env environment, address string) {
 		if r := env.call(t, "", "health", "--address", address, flag); r.code != 0 {
 			t.Errorf("health %s: %+v", flag, r)
 		}
+	}
+}
+
+func testGroups(t *testing.T, env environment) {
+	two := []string{"--cluster", "two"}
+	node := env.start(t, append([]string{"node", "--name", "g1", "--log-level", "off", "--groups", "2", "--partitions", "4"}, two...)...)
+	node.await(t, patient, "ready name=g1")
+	elected := env.start(t, append([]string{"events", "--follow", "--kind", "leader_elected"}, two...)...)
+	for range 4 { // partitions
+		elected.await(t, patient, "leader_elected", "group ")
+	}
+	var s status
+	env.must(t, &s, append([]string{"cluster", "status"}, two...)...)
+	if len(s.Groups) != 2 || s.Leader == nil || s.Groups[1].Leader == nil || *s.Groups[0].Leader != *s.Leader || *s.Groups[1].Leader == *s.Leader {
+		t.Fatalf("status %+v", s)
+	}
+	for i, want := range [][]int{{0, 2}, {1, 3}} {
+		if diff := cmp.Diff(want, s.Groups[i].Partitions); diff != "" || s.Groups[i].Group != i {
+			t.Errorf("group %d is %+v", i, s.Groups[i])
+		}
+	}
+	line := fmt.Sprintf("group 1: leader g1, term %d, partitions 1 3\n", s.Groups[1].Leader.Term)
+	if r := env.call(t, "", append([]string{"cluster", "status"}, two...)...); !strings.Contains(r.out, "1 nodes, 2 groups\n") || !strings.Contains(r.out, line) {
+		t.Errorf("status for people is %q, without %q", r.out, line)
+	}
+	env.refused(t, 1, []string{"no group 2", "0 to 1"}, "", append([]string{"cluster", "step-down", "--group", "2"}, two...)...)
+	env.must(t, nil, append([]string{"cluster", "step-down", "--group", "1"}, two...)...)
+	elected.await(t, patient, "leader_elected", "group 1")
+	if r := node.end(t); r.code != 0 || r.err != "" {
+		t.Errorf("the node ended with %+v", r)
 	}
 }
 

@@ -21,7 +21,7 @@ type nodeFlags struct {
 	insecure, allowUnfit             bool
 	executors                        []string
 	leaseTTL, runLease, drainTimeout time.Duration
-	historyLimit, partitions         int
+	historyLimit, partitions, groups int
 	exportDir                        string
 	exportEvery                      time.Duration
 	exportKeep                       int
@@ -59,6 +59,7 @@ func (f *nodeFlags) register(flags *pflag.FlagSet) {
 	durationVar(flags, &f.drainTimeout, "drain-timeout", 30*time.Second, "how long a node that ends waits for its runs")
 	flags.IntVar(&f.historyLimit, "history-limit", 1000, "rows of history kept per job")
 	flags.IntVar(&f.partitions, "partitions", 1, "of stores that this node creates")
+	flags.IntVar(&f.groups, "groups", 1, "leaders that share the partitions, the same on all nodes")
 	flags.StringVar(&f.exportDir, "export-dir", "", "`DIR` where the leader writes exports of the stores (default: none)")
 	durationVar(flags, &f.exportEvery, "export-every", time.Hour, "how often it does")
 	flags.IntVar(&f.exportKeep, "export-keep", 24, "exports of each store that stay, the newest")
@@ -91,7 +92,7 @@ func (a *app) nodeConfig(f nodeFlags) (carillon.Config, error) {
 	}
 	cfg := carillon.Config{
 		Name: f.name, Cluster: a.cluster, Etcd: etcd.endpoints, EtcdTLS: etcd.tls, EtcdUser: etcd.user, EtcdPassword: etcd.password,
-		Stores: p.urls, Namespace: a.prefix(), RedisTLS: secure, AllowUnfit: f.allowUnfit, Partitions: f.partitions,
+		Stores: p.urls, Namespace: a.prefix(), RedisTLS: secure, AllowUnfit: f.allowUnfit, Partitions: f.partitions, Groups: f.groups,
 		Defaults: f.defaults, Listen: f.listen, Advertise: f.advertise, LeaseTTL: f.leaseTTL, RunLease: f.runLease,
 		DrainTimeout: f.drainTimeout, HistoryLimit: f.historyLimit,
 		ExportDir: f.exportDir, ExportEvery: f.exportEvery, ExportKeep: f.exportKeep, WaitReplicas: a.replicas, Logger: a.logger(hclog.Info), Now: now,

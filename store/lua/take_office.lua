@@ -1,6 +1,6 @@
 -- take_office: raise the fence to a term that was won in etcd.
 -- KEYS[3] fence (hash)  KEYS[4] meta (hash)
--- ARGV[5] epoch  ARGV[6] term  ARGV[7] store uid
+-- ARGV[5] epoch  ARGV[6] term  ARGV[7] store uid  ARGV[8] cause in the event, or empty
 -- Returns OK | {FENCED, epoch, term} when a higher term is known | {EPOCH, epoch, term} when the
 -- fence belongs to another incarnation of etcd | {LOST, uid} when the partition was emptied or
 -- replaced. Terms are compared as numbers, below 2^53.
@@ -11,7 +11,7 @@ if f[1] and f[1] ~= ARGV[5] then return {'EPOCH', f[1], f[2] or ''} end
 if f[2] and tonumber(f[2]) > tonumber(ARGV[6]) then return {'FENCED', f[1], f[2]} end
 if f[2] ~= ARGV[6] then
   redis.call('HSET', KEYS[3], 'epoch', ARGV[5], 'term', ARGV[6])
-  event('leader_elected', '', '', '', '', node, ARGV[6], '')
+  event('leader_elected', '', '', '', '', node, ARGV[6], ARGV[8])
   publish()
 end
 return {'OK'}

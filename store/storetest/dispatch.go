@@ -31,7 +31,7 @@ var dispatchTests = []conformance{
 func officeFences(t *testing.T, open Open) {
 	r := newRig(t, open)
 	r.must(r.s.TakeOffice(r.ctx, 0, r.office))
-	r.must(r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "e", Term: 10}))
+	r.must(r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "e", Term: 10, Group: "group\t1"}))
 	r.wantErr(r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "e", Term: 9}), store.ErrFenced)
 	r.wantErr(r.s.TakeOffice(r.ctx, 0, store.Office{Epoch: "f", Term: 11}), store.ErrEpoch)
 	equal(r, "term", r.raw.text("HGET", r.key("fence"), "term"), "10")
@@ -40,13 +40,13 @@ func officeFences(t *testing.T, open Open) {
 			t.Errorf("office %+v was taken", bad)
 		}
 	}
-	n := 0
+	var causes []string
 	for _, e := range r.events() {
 		if e.Kind == job.LeaderElected {
-			n++
+			causes = append(causes, e.Cause)
 		}
 	}
-	equal(r, "elections", n, 2)
+	equal(r, "elections, by what they say of their group", causes, []string{"", "group 1"})
 }
 
 func dispatchFenced(t *testing.T, open Open) {

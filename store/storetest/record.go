@@ -254,7 +254,7 @@ func wakesTell(t *testing.T, open Open) {
 
 func writableClean(t *testing.T, open Open) {
 	r := newRig(t, open, func(c *store.Config) { c.Partitions = 2 })
-	r.must(r.s.Writable(r.ctx, "n"))
+	r.must(r.s.Writable(r.ctx, "n", []int{0, 1}))
 	for p := range 2 {
 		equal(r, "registry", r.raw.number("HLEN", r.keyIn(p, "registry")), 0)
 	}
