@@ -4,6 +4,8 @@
 //
 //	nodes/<name>          one [Member] per node, under the lease of the node's session
 //	election/<lease>      the candidates; the one created first is in office
+//	election-<g>/<lease>  those of group g, where there are several: see below
+//	groups                how many groups there are, if it is not one
 //	epoch                 a random word, created once: revisions of two epochs are not comparable
 //	stores/<store>        the uid of the Redis that this cluster has taken for that store
 //
@@ -21,7 +23,8 @@
 //     was won, that this node's election key exists, was created at the term handed to lead and is
 //     the first of all candidates. Election.Campaign of the etcd client alone does not say that: it
 //     may return nil for a candidate whose lease has gone.
-//   - lead is never called twice at once. It has returned before the next campaign begins.
+//   - lead is never called twice at once for one group. It has returned before the next campaign for
+//     that group begins.
 //   - The context of lead ends when etcd says that the office is gone: the election key was deleted
 //     or the lease does not exist. It does not end because etcd cannot be reached: that says
 //     nothing about the key, and the fence guards the time in between. When etcd answers again it is
@@ -30,6 +33,8 @@
 //     so that a successor is elected at once, then the membership. If lead takes longer than half a
 //     second to return the office is given up without waiting for it.
 //   - A node name is held by one process at a time. It frees itself with the lease of its holder.
+//   - All members have the same number of groups: it is compared, and set by the first of them, in
+//     the transaction that writes the membership.
 //   - No goroutine outlives the call that started it.
 //
 // # What is not guaranteed
@@ -43,6 +48,22 @@
 //
 // The client handed in should have DialKeepAliveTime set, a few seconds: without it a connection
 // that was dropped without a word is noticed only when the operating system gives it up.
+//
+// # Groups
+//
+// With [Config.Groups] above one there is an office per group of partitions, and an election for each;
+// session, membership, epoch and liveness are those of the node. What is said here of the leader holds
+// for the leader of each group. Terms of different groups never are the same.
+//
+// The offices come to be spread over the nodes by two rules, which every node applies to what the
+// watch says, and which never move an office while it is as even as can be:
+//
+//   - A candidate that leads other groups already campaigns again, behind, as soon as somebody stands
+//     behind it who leads fewer. So whoever is free is elected first, whenever it came.
+//   - A leader hands an office over when the next in its line leads at least two groups fewer, is known
+//     to live by an open connection, and the lines have not changed for a session's length and a second.
+//     Of all offices to which that applies one moves at a time, the one led for the shortest by the node
+//     that leads most.
 //
 // # Liveness and fast takeover
 //
