@@ -119,6 +119,27 @@ func TestUnknownStartIsAskedAgainWithTheSameOwner(t *testing.T) {
 	})
 }
 
+func TestMessagesAreStartedAsTheyWereFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, e := newFake(), entry("a")
+		e.Bodies = append(e.Bodies, entry("b").Bodies...)
+		var bodies []string
+		f.start = func(_ int, st store.Start) ([]store.StartReply, error) {
+			for _, taken := range append(st.Run, st.Return...) {
+				bodies = append(bodies, taken.Body)
+			}
+			return startAll(st), nil
+		}
+		f.entries <- []store.Fetched{e}
+		r := f.run(t, 1, nothing)
+		synctest.Wait()
+		r.shut()
+		if diff := cmp.Diff(e.Bodies, bodies); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestReadyAlthoughOtherPartitionsTakeAllRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

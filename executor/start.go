@@ -24,6 +24,7 @@ const (
 type opened struct {
 	id       string
 	messages []store.Message
+	bodies   []string // the same as they are stored
 }
 
 // nudge is an entry that says that the line of a slot may move.
@@ -66,7 +67,7 @@ func (l *line) sort(entries []store.Fetched) sorted {
 // open reads the messages of an entry. One of a newer format makes it one of newer nodes, whatever
 // else there is.
 func open(e store.Fetched) (opened, error) {
-	o, fault := opened{id: e.ID}, error(nil)
+	o, fault := opened{id: e.ID, messages: make([]store.Message, 0, len(e.Bodies)), bodies: e.Bodies}, error(nil)
 	for _, body := range e.Bodies {
 		m, err := store.DecodeMessage(body)
 		if errors.Is(err, store.ErrNewerFormat) {
@@ -219,8 +220,8 @@ func (l *line) startSome(ctx, work context.Context, entries []opened, room int) 
 	st := store.Start{Consumer: l.consumer, Owner: l.owner(), Lease: l.cfg.Lease}
 	for i, e := range entries {
 		st.Entries = append(st.Entries, e.id)
-		for _, m := range e.messages {
-			t := store.Taken{Entry: i, Message: m}
+		for k, m := range e.messages {
+			t := store.Taken{Entry: i, Message: m, Body: e.bodies[k]}
 			if len(st.Run) < room {
 				st.Run = append(st.Run, t)
 			} else {

@@ -107,6 +107,7 @@ var (
 	cancelScript        = newScript("cancel", lib, 3, 0).acknowledged()
 	nudgeScript         = newScript("nudge", lib, 3, 0)
 	startScript         = newScript("start", room, 8, 4)
+	startAllScript      = newScript("start_all", alone, 7, 1)
 	postponeScript      = newScript("postpone", lib, 5, 0)
 	setAsideScript      = newScript("set_aside", lib, 4, 1)
 	nextScript          = newScript("next", lib, 12, 0)

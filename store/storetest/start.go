@@ -21,6 +21,10 @@ var startTests = []conformance{
 	{"start: the late head of a group is missed, the rest starts", startMisfireGroup},
 	{"start: resent after the late head of a group was dropped", startResentGroup},
 	{"start: full at max_instances", startFull},
+	{"start: runs of one slot in one call are counted together", startShares},
+	{"start: what is held is the same whether others of the call can start or not", startHolds},
+	{"start: the run of a removed job is cancelled, others start", startRemovedAmong},
+	{"start: nothing in line is overtaken by a call of one", startBehindLine},
 	{"start: a line is for queue and for later attempts", startWaits},
 	{"start: nothing overtakes a line", startNoOvertaking},
 	{"start: what is given back is one entry, and only if owned", startReturns},
@@ -193,6 +197,96 @@ func startFull(t *testing.T, open Open) {
 	equal(r, "events", r.kinds("c2"), []job.EventKind{job.JobSubmitted, job.JobMaxInstances})
 	r.wantPlace("c1")
 	equal(r, "lines", r.raw.scan(r.key("waiting*")), nil)
+}
+
+func startShares(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 4 })
+	other := r.add("other", func(j *job.Job) { j.MaxInstances = 3 })
+	now := r.now()
+	r.send(message(e, now), message(other, now), message(e, now))
+	r.begin(nodeA, store.Started, store.Started, store.Started)
+	equal(r, "counters", [2]int64{r.slot("j"), r.slot("other")}, [2]int64{2, 1})
+	r.send(message(e, now), message(e, now), message(other, now))
+	r.begin(nodeA, store.Started, store.Started, store.Started)
+	equal(r, "counters of two calls", [2]int64{r.slot("j"), r.slot("other")}, [2]int64{4, 2})
+	r.send(message(other, now), message(e, now))
+	r.begin(nodeB, store.Started, store.StartFull)
+	equal(r, "counters when one is full", [2]int64{r.slot("j"), r.slot("other")}, [2]int64{4, 3})
+}
+
+// startHolds compares what a start leaves in Redis when all of its call start with what it leaves when one
+// does not, for which the store takes another way.
+func startHolds(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.MaxInstances = 9 })
+	full := r.add("full")
+	r.send(message(full, r.now(), "first"))
+	r.begin(nodeB, store.Started)
+	freely := adHoc("freely")
+	held := func(id string) string {
+		value := r.raw.text("HGET", r.key("running"), id)
+		head, body, _ := strings.Cut(value, "\n")
+		fields := strings.Split(head, "\t")
+		started := r.raw.number("ZSCORE", r.key("leases"), id) - lease.Milliseconds()
+		equal(r, "start of "+id, fields[1], fmt.Sprint(started))
+		fields[0], fields[1] = "owner", "time"
+		return strings.ReplaceAll(strings.Join(fields, "|")+"\n"+body, id, "run")
+	}
+	for _, c := range []struct {
+		name string
+		with []store.Message
+		want []store.Verdict
+	}{
+		{"alone", nil, []store.Verdict{store.Started, store.Started}},
+		{"beside", []store.Message{message(full, r.now(), "x")}, []store.Verdict{store.Started, store.Started, store.StartFull}},
+	} {
+		m := message(e, 1000, "slotted"+c.name)
+		freely.Runs[0].ID = "freely" + c.name
+		r.send(append([]store.Message{m, freely}, c.with...)...)
+		st, _ := r.begin(nodeA, c.want...)
+		value := r.raw.text("HGET", r.key("running"), m.Runs[0].ID)
+		equal(r, "owner is the call's", strings.HasPrefix(value, st.Owner+"\t"), true)
+	}
+	for _, run := range []string{"slotted", "freely"} {
+		equal(r, run, held(run+"alone"), strings.ReplaceAll(held(run+"beside"), "beside", "alone"))
+		equal(r, "events", r.kinds(run+"alone"), r.kinds(run+"beside"))
+	}
+	for _, e := range r.events() {
+		if e.Kind == job.JobStarted && strings.HasSuffix(e.RunID, "alone") {
+			equal(r, "node and attempt of "+e.RunID, fmt.Sprint(e.Node, e.Attempt), "tester1")
+		}
+	}
+}
+
+func startRemovedAmong(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e, other := r.add("j"), r.add("other")
+	now := r.now()
+	r.send(message(e, now, "gone"), message(other, now, "stays"), adHoc("free"))
+	_, err := r.s.Remove(r.ctx, "op", "j")
+	r.must(err)
+	r.begin(nodeA, store.StartRemoved, store.Started, store.Started)
+	equal(r, "history", r.outcomes("j"), []string{"gone cancelled"})
+	r.send(message(r.add("j"), now, "of another incarnation"))
+	r.begin(nodeA, store.Started)
+}
+
+func startBehindLine(t *testing.T, open Open) {
+	r := newRig(t, open)
+	e := r.add("j", func(j *job.Job) { j.Overlap = job.OverlapQueue })
+	other := r.add("other")
+	now := r.now()
+	m := message(e, now, "first")
+	r.send(m, message(e, now+1, "in line"))
+	st, _ := r.begin(nodeA, store.Started, store.StartWaiting)
+	r.finish(finishOf(st.Owner, m, job.Executed))
+	r.fetchNudges(nodeB)
+	equal(r, "the slot is free", r.slot("j"), 0)
+	r.send(message(e, now+2, "late comer"))
+	r.begin(nodeA, store.StartWaiting)
+	r.send(message(other, now, "of another slot"))
+	r.begin(nodeA, store.Started)
 }
 
 func startWaits(t *testing.T, open Open) {

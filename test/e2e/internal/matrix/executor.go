@@ -20,7 +20,7 @@ func executorFaults() []Fault {
 			Name: "executor-killed-fetched", Says: "node killed between fetch and start of a run", Chaos: true, Rounds: 2,
 			Promise: "the run starts elsewhere as attempt 1; none lost or doubled",
 			Strike: func(ctx context.Context, f *Field) error {
-				return killAt(ctx, f, "start", wire.Request)
+				return killAt(ctx, f, "start_all", wire.Request)
 			},
 		},
 		{

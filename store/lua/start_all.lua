@@ -1,0 +1,59 @@
+-- start_all: give every fetched run its slot and lease, or none: what most calls need. Whatever has to be
+-- judged by itself is left to start.
+-- KEYS[1] events (stream)  KEYS[2] stream (stream)  KEYS[3] running (hash)  KEYS[4] leases (zset)
+-- KEYS[5] removed (zset)  KEYS[6] waiting (set)  KEYS[7] paused_executors (hash)
+-- then slots:<slot> (string), each once: first those with room for one run that get one
+-- ARGV[1] entries kept in events  ARGV[2] group  ARGV[3] consumer  ARGV[4] owner  ARGV[5] lease, ms
+-- ARGV[6] executor  ARGV[7] until when all runs are within their grace, ms, or ''  ARGV[8] events, a line
+--   per run  ARGV[9] entries  ARGV[10] messages  ARGV[11] slots with room for one
+-- then entry ids in order, ids of the first runs, what follows owner and start in their values of running;
+--   per slot with room for more: how many may hold it before, how many get it now; names and bodies of what
+--   is given back
+-- Returns {now, STARTED | PAUSED (the executor is: nothing was done) | EACH (nothing was done: ask start)}.
+local TIME, entries, n = redis.call('TIME'), tonumber(ARGV[9]), tonumber(ARGV[10])
+local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
+local stamp, till = string.format('%.0f', now), string.format('%.0f', now + ARGV[5])
+local last, mine = 11 + entries, {}
+for _, p in ipairs(redis.call('XPENDING', KEYS[2], ARGV[2], ARGV[12], ARGV[last], entries + 1000, ARGV[3])) do
+  mine[p[1]] = true
+end
+for i = 12, last do
+  if not mine[ARGV[i]] then return {stamp, 'EACH'} end
+end
+if redis.call('HEXISTS', KEYS[7], ARGV[6]) == 1 then return {stamp, 'PAUSED'} end
+if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then return {stamp, 'EACH'} end
+local values = redis.call('HMGET', KEYS[3], unpack(ARGV, last + 1, last + n))
+for i = 1, n do
+  if values[i] then return {stamp, 'EACH'} end
+end
+local more, counts, single = last + 2 * n, {}, tonumber(ARGV[11])
+if #KEYS > 7 then
+  for i, held in ipairs(redis.call('MGET', unpack(KEYS, 8))) do
+    local count = '1'
+    if i > single then
+      held = tonumber(held or '0')
+      count, held, more = held + ARGV[more + 2], held > tonumber(ARGV[more + 1]), more + 2
+    end
+    if held then return {stamp, 'EACH'} end
+    counts[2 * i - 1], counts[2 * i] = KEYS[7 + i], count
+  end
+end
+local lines, removals = redis.call('SCARD', KEYS[6]) > 0, redis.call('ZCARD', KEYS[5]) > 0
+local head, holds, leases = ARGV[4] .. '\t' .. stamp .. '\t', {}, {}
+for i = 1, n do
+  local id, rest = ARGV[last + i], ARGV[last + n + i]
+  if lines and redis.call('SISMEMBER', KEYS[6], string.match(rest, '\t([^\t]*)')) == 1 or
+    removals and redis.call('ZSCORE', KEYS[5], string.match(rest, '\n1\t%d+\t%d+\t%-?%d+\t%a*\t([^\t]*)')) then
+    return {stamp, 'EACH'}
+  end
+  holds[2 * i - 1], holds[2 * i] = id, head .. rest
+  leases[2 * i - 1], leases[2 * i] = till, id
+end
+redis.call('HSET', KEYS[3], unpack(holds))
+redis.call('ZADD', KEYS[4], unpack(leases))
+if #counts > 0 then redis.call('MSET', unpack(counts)) end
+if #ARGV > more then redis.call('XADD', KEYS[2], '*', unpack(ARGV, more + 1)) end
+redis.call('XACK', KEYS[2], ARGV[2], unpack(ARGV, 12, last))
+redis.call('XDEL', KEYS[2], unpack(ARGV, 12, last))
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[8])
+return {stamp, 'STARTED'}

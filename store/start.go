@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/carillon-project/carillon/job"
+)
+
+// Consumer identifies who fetches and starts: the consumer name (node id and boot id) and the
+// stream.
+type Consumer struct {
+	Partition int
+	Executor  string
+	Name      string
+}
+
+// Start asks for slots and leases for fetched messages, and gives back the others, in one call.
+type Start struct {
+	Consumer
+	Owner   string        // chosen before sending, unique to this call
+	Lease   time.Duration // how long until others may take the runs
+	Entries []string      // ids of all entries concerned, in the order they were fetched
+	Run     []Taken       // to be started, in the order of their entries
+	Return  []Taken       // to be put back as one entry, since there is no room for them; likewise
+}
+
+// Taken is one body of an entry.
+type Taken struct {
+	Entry   int // index into Entries
+	Message Message
+	Body    string // the message as it was fetched; empty = to be encoded
+}
+
+func (t Taken) body() string {
+	if t.Body != "" {
+		return t.Body
+	}
+	return t.Message.Encode()
+}
+
+// Verdict is what Start decided of one message.
+type Verdict string
+
+// The verdicts. Only Started gives the right to run.
+const (
+	Started       Verdict = "STARTED"
+	StartMissed   Verdict = "MISSED"  // every run of it was beyond its grace
+	StartFull     Verdict = "FULL"    // no slot, and the job does not queue
+	StartWaiting  Verdict = "WAITING" // in line for a slot
+	StartRemoved  Verdict = "REMOVED" // its job is gone
+	StartRunning  Verdict = "RUNNING" // somebody runs it already
+	StartGone     Verdict = "GONE"    // the entry is not in this consumer's pending list any more
+	StartPaused   Verdict = "PAUSED"  // the executor is paused: hand back, and wait until it is not
+	startSingly   Verdict = "EACH"    // of startAll: nothing was done
+	startEmpty    Verdict = "EMPTY"
+	startChanged  Verdict = "CHANGED"
+	maxNextRounds         = 1000
+)
+
+// StartReply is the answer for one message: the message as it is to be run, without the runs that
+// were dropped as missed, when the verdict is Started.
+type StartReply struct {
+	Verdict Verdict
+	Message Message
+	Now     int64 // Redis time of the decision, Unix ms
+}
+
+// Start carries out st and answers for each of st.Run. Resending the same st is safe. While the
+// executor is paused it does nothing, gives nothing back either, and every verdict is StartPaused.
+func (s *Store) Start(ctx context.Context, st Start) ([]StartReply, error) {
+	if len(st.Entries) == 0 {
+		return nil, nil
+	}
+	if replies, ok, err := s.startAll(ctx, st); ok || err != nil {
+		return replies, err
+	}
+	return s.startEach(ctx, st)
+}
+
+// startEach has every message of st judged by itself.
+func (s *Store) startEach(ctx context.Context, st Start) ([]StartReply, error) {
+	k := s.partitions[st.Partition]
+	keys := []string{
+		k.events(), k.jobs(), k.stream(st.Executor), k.running(), k.leases(), k.removed(), k.waitingIndex(), k.pausedExecutors(),
+	}
+	args := append(s.env(), group, st.Name, st.Owner, st.Lease.Milliseconds(), st.Executor, len(st.Entries))
+	counts := make([][2]int, len(st.Entries)) // to start, to give back
+	for _, t := range st.Run {
+		counts[t.Entry][0]++
+	}
+	for _, t := range st.Return {
+		counts[t.Entry][1]++
+	}
+	for i, id := range st.Entries {
+		args = append(args, id, counts[i][0], counts[i][1])
+	}
+	for _, t := range st.Run {
+		m := t.Message
+		keys = append(keys, k.slot(m.Slot), k.waiting(m.Slot), k.waitingRuns(m.Slot), k.history(m.JobID))
+		args = append(args, t.body())
+	}
+	for _, t := range st.Return {
+		args = append(args, t.body())
+	}
+	reply, err := s.runGrouped(ctx, st.Consumer, startScript, keys, args)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := reply.([]any)
+	if !ok || len(list) != len(st.Run)+1 {
+		return nil, fmt.Errorf("store %s: start: unexpected answer of %d parts", s.cfg.Name, len(list))
+	}
+	n := numbers{}
+	now := n.read(text(list[0]))
+	replies, replaces := make([]StartReply, len(st.Run)), false
+	for i, t := range st.Run {
+		verdict, missed := verdictOf(list[i+1])
+		replies[i] = StartReply{Verdict: Verdict(verdict), Message: t.Message, Now: now}
+		replies[i].Message.Runs = t.Message.Runs[min(missed, len(t.Message.Runs)-1):]
+		replaces = replaces || (replies[i].Verdict == StartWaiting && t.Message.Overlap == job.OverlapReplace)
+	}
+	if replaces {
+		s.wakeToCancel(ctx, k)
+	}
+	return replies, n.err
+}
+
+// runGrouped is run, for a script that needs the consumer group.
+func (s *Store) runGrouped(ctx context.Context, c Consumer, sc *script, keys []string, args []any) (any, error) {
+	reply, err := s.run(ctx, sc, keys, args...)
+	if noGroup(err) { // nothing is pending for anybody: what was fetched comes again
+		if err = s.EnsureGroup(ctx, c.Partition, c.Executor); err == nil {
+			reply, err = s.run(ctx, sc, keys, args...)
+		}
+	}
+	return reply, err
+}
+
+// wakeToCancel tells the nodes that somebody asked to cancel a run. When it is lost they learn it at
+// their next renewal.
+func (s *Store) wakeToCancel(ctx context.Context, k keys) {
+	if err := s.writer.Publish(ctx, k.wake(), "cancel").Err(); err != nil {
+		s.log.Debug("nodes not woken to cancel", "error", err)
+	}
+}
