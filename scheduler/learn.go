@@ -45,17 +45,17 @@ func (p *partition) read(ctx context.Context, batch []store.DueJob, missing []in
 		ids[n] = batch[i].ID
 	}
 	call, done := p.call(ctx)
-	found, bad, err := p.cfg.Store.Records(call, p.index, ids)
+	found, err := p.cfg.Store.Records(call, p.index, ids)
 	done()
 	if err != nil {
 		return err
 	}
-	for _, i := range missing {
-		j := batch[i]
-		if e, ok := found[j.ID]; ok {
-			into[i], err = p.use(ctx, j, e, bad[j.ID])
+	for n, i := range missing {
+		j, f := batch[i], &found[n]
+		if f.State != "" {
+			into[i], err = p.use(ctx, j, f.Entry, f.Err)
 		} else {
-			err = p.unusable(ctx, j, bad[j.ID])
+			err = p.unusable(ctx, j, f.Err)
 		}
 		if err != nil {
 			return err

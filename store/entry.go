@@ -55,15 +55,24 @@ func (h *Header) appendTo(b []byte) []byte {
 // DecodeHeader reads a stored line, with or without its newline. The error wraps ErrNewerFormat or
 // ErrUnreadable.
 func DecodeHeader(line string) (Header, error) {
-	f := strings.Split(strings.TrimSuffix(line, "\n"), " ")
+	line = strings.TrimSuffix(line, "\n")
+	var f [8]string
+	count, rest, more := 0, line, true
+	for ; more; count++ {
+		var field string
+		field, rest, more = strings.Cut(rest, " ")
+		if count < len(f) {
+			f[count] = field
+		}
+	}
 	if f[0] != headerFormat {
 		if v, err := strconv.Atoi(f[0]); err == nil && v > 1 {
 			return Header{}, fmt.Errorf("store: job header: %w: format %d; this node knows %s", ErrNewerFormat, v, headerFormat)
 		}
 		return Header{}, fmt.Errorf("store: job header: %w: %.40q", ErrUnreadable, line)
 	}
-	if len(f) != 8 {
-		return Header{}, fmt.Errorf("store: job header: %w: %d fields", ErrUnreadable, len(f))
+	if count != len(f) {
+		return Header{}, fmt.Errorf("store: job header: %w: %d fields", ErrUnreadable, count)
 	}
 	n := numbers{}
 	h := Header{
@@ -77,7 +86,8 @@ func DecodeHeader(line string) (Header, error) {
 		return Header{}, fmt.Errorf("store: job header: %w: %w", ErrUnreadable, n.err)
 	}
 	// Scripts compare headers as text: one that would be written differently never matches itself.
-	if h.Encode() != strings.TrimSuffix(line, "\n")+"\n" {
+	var again [160]byte
+	if string(bytes.TrimSuffix(h.appendTo(again[:0]), []byte("\n"))) != line {
 		return Header{}, fmt.Errorf("store: job header: %w: %.40q is not as it is written", ErrUnreadable, line)
 	}
 	return h, nil
@@ -133,24 +143,34 @@ func (e Entry) encode() (string, error) {
 }
 
 // decodeEntry reads a stored job. id is the hash field it was found under.
-func decodeEntry(id, value string) (Entry, error) {
+func decodeEntry(id, value string) (Entry, error) { return decodeWith(decodeRecord, id, value) }
+
+// decodeWith is decodeEntry with another way to decode the record.
+func decodeWith(decode func(id, text string) (Record, error), id, value string) (Entry, error) {
 	line, rec, _ := strings.Cut(value, "\n")
 	h, err := DecodeHeader(line)
 	if err != nil {
 		return Entry{}, fmt.Errorf("job %q: %w", id, err)
 	}
 	e := Entry{Header: h}
-	if err := json.Unmarshal([]byte(rec), &e.Record); err != nil {
-		return Entry{Header: h}, fmt.Errorf("store: job %q: %w: %w", id, ErrUnreadable, err)
-	}
-	e.Job = e.Job.WithDefaults(job.Options{})
-	if e.Given == nil {
-		e.Given = e.Job.Trigger
-	}
-	if e.Job.ID != id {
-		return Entry{Header: h}, fmt.Errorf("store: job %q: %w: the record names %q", id, ErrUnreadable, e.Job.ID)
+	if e.Record, err = decode(id, rec); err != nil {
+		return Entry{Header: h}, err
 	}
 	return e, nil
+}
+
+func decodeRecord(id, text string) (r Record, err error) {
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return Record{}, fmt.Errorf("store: job %q: %w: %w", id, ErrUnreadable, err)
+	}
+	r.Job = r.Job.WithDefaults(job.Options{})
+	if r.Given == nil {
+		r.Given = r.Job.Trigger
+	}
+	if r.Job.ID != id {
+		return Record{}, fmt.Errorf("store: job %q: %w: the record names %q", id, ErrUnreadable, r.Job.ID)
+	}
+	return r, nil
 }
 
 // Message returns the message that carries the given runs of this job.

@@ -137,31 +137,30 @@ func (s *Store) Get(ctx context.Context, id string) (Entry, error) {
 	return e, err
 }
 
-// Records returns the stored jobs with the given ids, which are of one partition. A job that is
-// gone is left out; one that cannot be read has its error in bad, and is found without its record when
-// its header can be read.
-func (s *Store) Records(ctx context.Context, partition int, ids []string) (found map[string]Entry, bad map[string]error, err error) {
-	found, bad = map[string]Entry{}, map[string]error{}
+// Found is what Records found under an id.
+type Found struct {
+	Entry       // without a state if there is no job or its header cannot be read
+	Err   error // why it cannot be read
+}
+
+// Records returns what is stored under the given ids, which are of one partition, one by one. The
+// entry of a job that is gone is zero; one that cannot be read has an error, and no more than
+// its header if that can be read. Entries may share what they refer to, which must not be changed.
+func (s *Store) Records(ctx context.Context, partition int, ids []string) ([]Found, error) {
 	if len(ids) == 0 {
-		return found, bad, nil
+		return nil, nil
 	}
 	values, err := s.reader.HMGet(ctx, s.partitions[partition].jobs(), ids...).Result()
 	if err != nil {
-		return nil, nil, s.explain("read jobs", err)
+		return nil, s.explain("read jobs", err)
 	}
+	found := make([]Found, len(ids))
 	for i, v := range values {
-		if v == nil {
-			continue
-		}
-		e, err := decodeEntry(ids[i], text(v))
-		if err != nil {
-			bad[ids[i]] = err
-		}
-		if e.State != "" {
-			found[ids[i]] = e
+		if v != nil {
+			found[i].Entry, found[i].Err = decodeWith(s.alike.record, ids[i], text(v))
 		}
 	}
-	return found, bad, nil
+	return found, nil
 }
 
 // List returns every readable job of the store, by next run time with paused ones last, then by

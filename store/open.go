@@ -29,6 +29,7 @@ type Store struct {
 	sequences  []sequence // by partition
 	crossing   crossing   // of submissions
 	seen       seen       // of the registry
+	alike      alike      // records read for the leader
 }
 
 const storeFormat = "1"
