@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +48,10 @@ func NewClient(ctx context.Context, cfg ClientConfig) (*Client, error) {
 	}
 	c := &Client{stores: map[string]*store.Store{}, defaults: cfg.Defaults}
 	for name, url := range urls {
-		s, err := store.Open(ctx, store.Config{Name: name, URL: url, Namespace: cfg.Namespace, TLS: cfg.RedisTLS, WaitReplicas: cfg.WaitReplicas, Logger: cfg.Logger})
+		s, err := store.Open(ctx, store.Config{
+			Name: name, URL: url, Namespace: cfg.Namespace, TLS: cfg.RedisTLS, WaitReplicas: cfg.WaitReplicas, Logger: cfg.Logger,
+			HistoryLimit: math.MaxInt32, EventLimit: math.MaxInt32, // what the past is cut to the nodes say
+		})
 		if err != nil {
 			c.Close()
 			return nil, err

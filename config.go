@@ -64,7 +64,13 @@ type Config struct {
 	ExportKeep  int           // default 24
 
 	WaitReplicas int // as in ClientConfig, of this node's client
-	HistoryLimit int // rows kept per job; default 1,000
+
+	// What a store keeps of the past; give all nodes the same. Each has a default when it is 0. What is too
+	// old goes within a day.
+	HistoryLimit int           // rows kept per job; default 1,000
+	HistoryAge   time.Duration // older rows go, but for the newest of a job; default 90 days, at least 1m
+	EventLimit   int           // entries kept in the event log of a partition, about; default 10,000
+	EventAge     time.Duration // older ones go; default 7 days, at least 1m
 
 	Logger hclog.Logger     // default: silent
 	Now    func() time.Time // default time.Now; no decision rests on it
@@ -117,6 +123,7 @@ func (c Config) Validate() error {
 	if c.ExportKeep < 0 {
 		faults = append(faults, fmt.Errorf("export keep %d must not be negative", c.ExportKeep))
 	}
+	faults = append(faults, validPast(c)...)
 	probe := Job{Task: "any", Trigger: Every(time.Second), Options: c.Defaults}
 	if err := probe.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("defaults: %w", err))
@@ -125,6 +132,20 @@ func (c Config) Validate() error {
 		return fmt.Errorf("carillon: configuration: %w", err)
 	}
 	return nil
+}
+
+// validPast reports what is wrong with how much of the past is kept.
+func validPast(c Config) (faults []error) {
+	if c.HistoryLimit < 0 || c.EventLimit < 0 {
+		faults = append(faults, fmt.Errorf("history limit %d and events limit %d must not be negative", c.HistoryLimit, c.EventLimit))
+	}
+	if c.HistoryAge != 0 && c.HistoryAge < time.Minute {
+		faults = append(faults, fmt.Errorf("history age %s must be at least 1m", c.HistoryAge))
+	}
+	if c.EventAge != 0 && c.EventAge < time.Minute {
+		faults = append(faults, fmt.Errorf("events age %s must be at least 1m", c.EventAge))
+	}
+	return faults
 }
 
 // validListen reports what is wrong with an address to listen on; empty is the default one.

@@ -133,7 +133,9 @@ func (n *Node) openStore(ctx context.Context, name, url string) (*store.Store, e
 	}
 	s, err := store.Open(ctx, store.Config{
 		Name: name, URL: url, Namespace: n.cfg.Namespace, Node: n.cfg.Name, TLS: n.cfg.RedisTLS, AllowUnfit: n.cfg.AllowUnfit,
-		Create: uid == "", Partitions: n.cfg.Partitions, ExpectUID: uid, HistoryLimit: n.cfg.HistoryLimit, WaitReplicas: n.cfg.WaitReplicas, Logger: n.log,
+		Create: uid == "", Partitions: n.cfg.Partitions, ExpectUID: uid,
+		HistoryLimit: n.cfg.HistoryLimit, HistoryAge: n.cfg.HistoryAge, EventLimit: n.cfg.EventLimit, EventAge: n.cfg.EventAge,
+		WaitReplicas: n.cfg.WaitReplicas, Logger: n.log,
 	})
 	if err != nil {
 		return nil, err

@@ -42,6 +42,8 @@ const (
 	// grace is how long a handler may ignore that its context has ended.
 	grace = 365 * 24 * time.Hour
 	limit = 1_000_000 // rows of history, and events
+
+	forever = 200 * 365 * 24 * time.Hour // their age
 )
 
 // Kit is a node with its store inside a bubble. Its methods are for the goroutine of the test,
@@ -78,7 +80,8 @@ func New(t testing.TB, opts Options) *Kit {
 		k.AdvanceTo(opts.Start)
 	}
 	s, err := store.Open(t.Context(), store.Config{
-		URL: "redis://memory", Dial: k.server.Dial, Node: "kit", Create: true, HistoryLimit: limit, EventLimit: limit, Logger: opts.Logger,
+		URL: "redis://memory", Dial: k.server.Dial, Node: "kit", Create: true, Logger: opts.Logger,
+		HistoryLimit: limit, HistoryAge: forever, EventLimit: limit, EventAge: forever,
 	})
 	if err != nil {
 		t.Fatal(err)

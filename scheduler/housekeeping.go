@@ -44,6 +44,7 @@ func (p *partition) keepHouse(ctx context.Context) error {
 type house struct {
 	*partition
 	audited  time.Duration
+	tidied   uint64   // how far store.Tidy came
 	unserved []string // executors that are known to serve nobody
 }
 
@@ -66,7 +67,7 @@ func (h *house) round(ctx context.Context) error {
 		return nil
 	}
 	h.audited = h.elapsed()
-	return h.audit(ctx, known.Executors)
+	return h.audit(ctx, known)
 }
 
 // reclaim puts back what consumers that are gone have pending, and what any consumer has had pending
@@ -151,8 +152,8 @@ func (h *house) expireUnserved(ctx context.Context) error {
 	return nil
 }
 
-// audit mends counters, which must never be needed, and forgets uids of removed jobs.
-func (h *house) audit(ctx context.Context, executors []string) error {
+// audit mends counters, which must never be needed, and forgets uids of removed jobs and what is too old.
+func (h *house) audit(ctx context.Context, known store.Registry) error {
 	call, done := context.WithTimeout(ctx, auditEvery/2)
 	defer done()
 	mended, err := h.cfg.Store.Audit(call, h.index, h.office)
@@ -163,6 +164,9 @@ func (h *house) audit(ctx context.Context, executors []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.cfg.Store.Prune(call, h.index, h.office, executors)
+	if _, err = h.cfg.Store.Prune(call, h.index, h.office, known.Executors); err != nil {
+		return err
+	}
+	h.tidied, _, err = h.cfg.Store.Tidy(call, h.index, h.office, known.Tasks, h.tidied)
 	return err
 }

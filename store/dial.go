@@ -40,7 +40,9 @@ type Config struct {
 
 	HistoryLimit int           // rows kept per job; default 1,000
 	HistoryTTL   time.Duration // how long a history outlives its job; default 7 days
+	HistoryAge   time.Duration // rows older than that go, by Tidy, but for the newest of a job; default 90 days
 	EventLimit   int           // entries kept in the event log, about; default 10,000
+	EventAge     time.Duration // older ones go, by Tidy; default 7 days
 
 	TLS        *tls.Config // for rediss:// URLs; nil = the system's roots
 	AllowUnfit bool        // use a Redis that may evict keys or is too old, with a warning
@@ -70,8 +72,14 @@ func (c Config) withDefaults() Config {
 	if c.HistoryTTL == 0 {
 		c.HistoryTTL = 7 * 24 * time.Hour
 	}
+	if c.HistoryAge == 0 {
+		c.HistoryAge = 90 * 24 * time.Hour
+	}
 	if c.EventLimit == 0 {
 		c.EventLimit = 10_000
+	}
+	if c.EventAge == 0 {
+		c.EventAge = 7 * 24 * time.Hour
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
@@ -95,8 +103,8 @@ func (c Config) Validate() error {
 	if c.WaitReplicas < 0 {
 		faults = append(faults, fmt.Errorf("wait for replicas: %d is negative", c.WaitReplicas))
 	}
-	if c.HistoryLimit < 1 || c.EventLimit < 1 || c.HistoryTTL < time.Second {
-		faults = append(faults, errors.New("history and event limits must be positive, and a history must live a second or more"))
+	if c.HistoryLimit < 1 || c.EventLimit < 1 || min(c.HistoryTTL, c.HistoryAge, c.EventAge) < time.Second {
+		faults = append(faults, errors.New("limits of history and events must be positive, and their ages a second or more"))
 	}
 	if len(faults) == 0 {
 		return nil

@@ -30,10 +30,10 @@ import (
 //	paused_executors      hash    pause_executor                    field on resume
 //	removed               zset    remove prune                      when no older run can exist
 //	op:<op id>            string  each client mutation              after opLife, or as it says
-//	history:<job>         list    dispatch start finish recover …   capped; expires after its job
+//	history:<job>         list    dispatch start finish recover …   capped (tidy: by age); expires after its job
 //	dead                  list    finish recover retry set_aside    capped
 //	log:<run>             stream  lines                             capped; expires as a history
-//	events                stream  nearly all                        capped
+//	events                stream  nearly all                        capped (tidy: by age)
 //	wake (channel)        —       whatever changes the next time    —
 type keys struct{ prefix string }
 

@@ -13,7 +13,7 @@ var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, 
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
-	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
+	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tidyScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript,
 }
 
@@ -57,6 +57,7 @@ var (
 		"ends":     {"unpack(slots": true},
 		"finish":   {"unpack(set": true, "unpack(free": true},
 		"audit":    {"key": true},
+		"tidy":     {"key": true},
 		"lines":    {"key": true},
 		"displace": {"line": true, "texts": true},
 		"refer":    {"calendars": true, "index": true},

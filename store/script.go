@@ -124,6 +124,7 @@ var (
 	reclaimScript       = newScript("reclaim", office, 4, 0)
 	auditScript         = newScript("audit", office, 4, 1)
 	pruneScript         = newScript("prune", office, 7, 1)
+	tidyScript          = newScript("tidy", office, 3, 1)
 	tallyScript         = newScript("tally", alone, 1, 1).readsOnly()
 	followScript        = newScript("follow", office, 5, 0)
 	rolledBackScript    = newScript("rolled_back", office, 3, 0)

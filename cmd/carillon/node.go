@@ -21,7 +21,9 @@ type nodeFlags struct {
 	insecure, allowUnfit             bool
 	executors                        []string
 	leaseTTL, runLease, drainTimeout time.Duration
-	historyLimit, partitions, groups int
+	historyAge, eventAge             time.Duration
+	historyLimit, eventLimit         int
+	partitions, groups               int
 	exportDir                        string
 	exportEvery                      time.Duration
 	exportKeep                       int
@@ -58,6 +60,9 @@ func (f *nodeFlags) register(flags *pflag.FlagSet) {
 	durationVar(flags, &f.runLease, "run-lease", 15*time.Second, "how long a run of a dead node waits for another")
 	durationVar(flags, &f.drainTimeout, "drain-timeout", 30*time.Second, "how long a node that ends waits for its runs")
 	flags.IntVar(&f.historyLimit, "history-limit", 1000, "rows of history kept per job")
+	durationVar(flags, &f.historyAge, "history-age", 90*24*time.Hour, "how long they are kept; the newest stays")
+	flags.IntVar(&f.eventLimit, "events-limit", 10_000, "entries kept in the event log, about")
+	durationVar(flags, &f.eventAge, "events-age", 7*24*time.Hour, "how long they are kept")
 	flags.IntVar(&f.partitions, "partitions", 1, "of stores that this node creates")
 	flags.IntVar(&f.groups, "groups", 1, "leaders that share the partitions, the same on all nodes")
 	flags.StringVar(&f.exportDir, "export-dir", "", "`DIR` where the leader writes exports of the stores (default: none)")
@@ -94,7 +99,8 @@ func (a *app) nodeConfig(f nodeFlags) (carillon.Config, error) {
 		Name: f.name, Cluster: a.cluster, Etcd: etcd.endpoints, EtcdTLS: etcd.tls, EtcdUser: etcd.user, EtcdPassword: etcd.password,
 		Stores: p.urls, Namespace: a.prefix(), RedisTLS: secure, AllowUnfit: f.allowUnfit, Partitions: f.partitions, Groups: f.groups,
 		Defaults: f.defaults, Listen: f.listen, Advertise: f.advertise, LeaseTTL: f.leaseTTL, RunLease: f.runLease,
-		DrainTimeout: f.drainTimeout, HistoryLimit: f.historyLimit,
+		DrainTimeout: f.drainTimeout,
+		HistoryLimit: f.historyLimit, HistoryAge: f.historyAge, EventLimit: f.eventLimit, EventAge: f.eventAge,
 		ExportDir: f.exportDir, ExportEvery: f.exportEvery, ExportKeep: f.exportKeep, WaitReplicas: a.replicas, Logger: a.logger(hclog.Info), Now: now,
 	}
 	cfg.Executors, err = parseExecutors(f.executors)

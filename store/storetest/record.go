@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ var recordTests = []conformance{
 	{"events: the cursor goes on where it stopped", eventsCursor},
 	{"events: those about a job are found behind many others", eventsAboutJob},
 	{"events: the log is capped", eventsCapped},
+	{"tidy: what is too old goes, but for the newest row of a history", tidyForgets},
+	{"tidy: comes by every job, a page at a time, under an office", tidyTurns},
 	{"note: appends what it is given", noteAppends},
 	{"registry: names stay, and unknown ones are refused with a remedy", registryKnows},
 	{"wakes: tells the next time of every change", wakesTell},
@@ -175,6 +178,82 @@ func eventsCapped(t *testing.T, open Open) {
 	}
 	if n := r.raw.number("XLEN", r.key("events")); n < 10 || n > 120 {
 		t.Errorf("%d entries are kept, about 10 were asked for", n)
+	}
+}
+
+// pastRows puts rows into a history, the last of which is the newest, so many hours old.
+func (r *rig) pastRows(id string, ages ...int) {
+	r.Helper()
+	for i, age := range ages {
+		row := job.Row{RunID: fmt.Sprint(i), Outcome: job.Executed, Attempt: 1, Started: at(1), Finished: time.UnixMilli(r.now()).Add(-time.Duration(age) * time.Hour)}
+		r.raw.do("LPUSH", r.key("history:"+id), store.HistoryRow(row))
+	}
+}
+
+func tidyForgets(t *testing.T, open Open) {
+	r := newRig(t, open, func(c *store.Config) { c.HistoryAge, c.EventAge = 10*time.Hour, time.Hour })
+	cases := []struct {
+		id         string
+		ages, kept []int
+	}{
+		{"none", []int{9, 8, 1}, []int{9, 8, 1}},
+		{"some", []int{99, 50, 11, 9, 8, 7, 6, 1}, []int{9, 8, 7, 6, 1}},
+		{"one", []int{11, 9}, []int{9}},
+		{"all-but-the-newest", []int{50, 40, 30, 20, 11}, []int{11}},
+		{"alone", []int{11}, []int{11}},
+		{"@t", []int{12, 11, 9}, []int{9}},
+		{"@unknown", []int{12, 11}, []int{12, 11}},
+	}
+	for _, c := range cases {
+		if c.id[0] != '@' {
+			r.add(c.id)
+		}
+		r.pastRows(c.id, c.ages...)
+	}
+	r.add("without")
+	r.raw.do("DEL", r.key("events"))
+	for i := range 250 {
+		r.raw.do("XADD", r.key("events"), fmt.Sprintf("%d-0", 1000+i), "e", "node_joined\t\t\t\t\t\t\t")
+	}
+	r.must(r.s.Note(r.ctx, 0, job.Event{Kind: job.NodeLost}))
+	next, forgotten, err := r.s.Tidy(r.ctx, 0, r.office, []string{"t"}, 0)
+	r.must(err)
+	equal(r, "next, forgotten", []int64{int64(next), forgotten}, []int64{0, 250 + 3 + 1 + 4 + 2})
+	equal(r, "events", len(r.events()), 1)
+	for _, c := range cases {
+		rows, err := r.s.History(r.ctx, c.id, 100)
+		r.must(err)
+		kept := []int{}
+		for _, row := range rows {
+			kept = append([]int{int(time.UnixMilli(r.now()).Sub(row.Finished).Hours())}, kept...)
+		}
+		equal(r, c.id, kept, c.kept)
+	}
+	_, forgotten, err = r.s.Tidy(r.ctx, 0, r.office, []string{"t"}, next)
+	r.must(err)
+	equal(r, "forgotten again", forgotten, 0)
+}
+
+func tidyTurns(t *testing.T, open Open) {
+	r := newRig(t, open)
+	ids := []string{}
+	for i := range 1300 { // more than a small hash holds, which comes in one piece
+		ids = append(ids, r.add(fmt.Sprintf("j%d", i)).Job.ID)
+	}
+	for _, id := range ids[:200] {
+		r.pastRows(id, 24*100, 24*91, 24*89)
+	}
+	_, _, err := r.s.Tidy(r.ctx, 0, store.Office{Epoch: "e", Term: 6}, nil, 0)
+	r.wantErr(err, store.ErrFenced)
+	all, calls := int64(0), 0
+	for cursor := uint64(0); calls == 0 || cursor != 0; calls++ {
+		next, forgotten, err := r.s.Tidy(r.ctx, 0, r.office, nil, cursor)
+		r.must(err)
+		cursor, all = next, all+forgotten
+	}
+	equal(r, "forgotten", all, 400)
+	if calls > 6 {
+		t.Errorf("%d calls", calls)
 	}
 }
 

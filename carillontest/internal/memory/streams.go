@@ -62,7 +62,12 @@ var streamCommands = map[string]command{
 			return int64(0)
 		}
 		n := len(st.entries)
-		st.trim(integer(args[len(args)-1]))
+		if least := args[len(args)-1]; strings.EqualFold(args[1], "MINID") {
+			from, _ := st.at(parseID(least, 0))
+			st.entries = slices.Clone(st.entries[from:])
+		} else {
+			st.trim(integer(least))
+		}
 		return int64(n - len(st.entries))
 	}},
 	"XGROUP":   {3, (*Server).xgroup},
