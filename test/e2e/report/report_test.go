@@ -22,7 +22,7 @@ func TestTable(t *testing.T) {
 	got := table([]matrix.Result{
 		{
 			Name: "a", Says: "leader killed", Promise: "none lost | doubled", Strikes: 3,
-			Tally: history.Tally{Due: 30, Reruns: 2}, Takeovers: []time.Duration{20e6, 40e6, 1500e6},
+			Tally: history.Tally{Due: 30, Reruns: 2}, Takeovers: []time.Duration{20e6, 39.6e6, 1500e6},
 		},
 		{Name: "b", Says: "calm", Promise: "all", Strikes: 1, Tally: history.Tally{Due: 5, Lost: 1}, Breaches: []string{"lost"}},
 	})

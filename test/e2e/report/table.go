@@ -56,7 +56,7 @@ func takeover(sorted []time.Duration) string {
 // brief is a duration for people: milliseconds below a second, tenths above.
 func brief(d time.Duration) string {
 	if d < time.Second {
-		return fmt.Sprintf("%d ms", d.Milliseconds())
+		return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }

@@ -308,3 +308,26 @@ func TestSkippedAreCounted(t *testing.T) {
 		t.Errorf("one time has a row and no run: %+v", got)
 	}
 }
+
+func TestFrom(t *testing.T) {
+	h := good()
+	without(&h, "a1")
+	h.Jobs = append(h.Jobs, history.Job{ID: "once", First: at(1)}, history.Job{ID: "unseen", Unseen: true})
+	if bad := history.Check(h); len(bad) == 0 {
+		t.Fatal("a history that lacks runs was taken for good")
+	}
+	later := h.From(at(1))
+	if bad := history.Check(later); len(bad) > 0 {
+		t.Errorf("what was due until then is judged: %v", bad)
+	}
+	if _, ok := later.Takeover(later.Faults[0]); !ok || len(later.Executions) == 0 || len(later.Jobs) != len(h.Jobs)-1 {
+		t.Errorf("what came later is gone: %+v", later)
+	}
+	without(&later, "a3")
+	if bad := history.Check(later); len(bad) == 0 {
+		t.Error("what is due later is not judged")
+	}
+	if again := h.From(at(100)); len(again.Executions)+len(again.Moves)+len(again.Outcomes) != 0 {
+		t.Errorf("after its end there is %+v", again)
+	}
+}

@@ -23,6 +23,35 @@ func (j Job) Times(end time.Time) []time.Time {
 	return times
 }
 
+// From returns the history of what was due after t: as if its jobs had begun then. Faults, terms and
+// what says nothing of one due time are kept.
+func (h History) From(t time.Time) History {
+	var jobs []Job
+	for _, j := range h.Jobs {
+		if j.Every > 0 && !j.First.After(t) {
+			j.First = j.First.Add((t.Sub(j.First)/j.Every + 1) * j.Every)
+		}
+		if j.Unseen || j.First.After(t) {
+			jobs = append(jobs, j)
+		}
+	}
+	h.Jobs = jobs
+	h.Executions = kept(h.Executions, func(e Execution) bool { return e.Scheduled.After(t) })
+	h.Moves = kept(h.Moves, func(m Move) bool { return m.Scheduled.After(t) })
+	h.Outcomes = kept(h.Outcomes, func(o Outcome) bool { return o.Scheduled.After(t) })
+	h.Skips = kept(h.Skips, func(s Skip) bool { return s.Until.After(t) })
+	return h
+}
+
+func kept[T any](all []T, keep func(T) bool) (some []T) {
+	for _, one := range all {
+		if keep(one) {
+			some = append(some, one)
+		}
+	}
+	return some
+}
+
 // demanded returns the last instant whose due times must have run.
 func (h History) demanded() time.Time {
 	if !h.Pause.Asked.IsZero() {

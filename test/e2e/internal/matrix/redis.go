@@ -49,6 +49,11 @@ func redisFaults() []Fault {
 			Promise: "none lost or doubled; nodes make it again at its beginning",
 			Strike:  destroyGroup,
 		},
+		{
+			Name: "redis-emptied", Says: "FLUSHALL, noticed, then adopted and restored from an export",
+			Promise: "alarm within two seconds, nothing dispatched or made anew; after store adopt and store import the jobs fire again; counted from then",
+			Strike:  emptyRedis,
+		},
 	}
 }
 

@@ -53,8 +53,8 @@ func quick(f *Field, h history.History, kind history.FaultKind, p int, long, sho
 	}
 	bad := takeovers(f, h, kind, time.Minute)
 	if took := h.Takeovers(); len(took) > 0 && Percentile(took, p) > bound {
-		bad = append(bad, fmt.Errorf("%d takeovers took %s at the %d-th percentile, more than %s: %v",
-			len(took), Percentile(took, p), p, bound, took))
+		bad = append(bad, fmt.Errorf("%d takeovers took %s at the %d-th percentile, more than %s",
+			len(took), Percentile(took, p), p, bound))
 	}
 	return bad
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/carillon-project/carillon"
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
@@ -12,7 +13,8 @@ import (
 
 // History returns the evidence so far. What was dispatched, how each run moved and what the store's
 // history says is read from Redis's append-only file; what the API answers of the histories is
-// compared with it once the schedule is paused, and a row that the file does not know is an error.
+// compared with it once the schedule is paused, and a row that the file does not know is an error. See
+// JudgeFrom for what is left out.
 func (s *Stack) History(ctx context.Context, c *carillon.Client, name string, seed uint64) (history.History, error) {
 	h := s.Witnessed(name, seed)
 	steps, err := ledger.Read(s.sub("redis"))
@@ -26,10 +28,22 @@ func (s *Stack) History(ctx context.Context, c *carillon.Client, name string, se
 			h.Submissions = append(h.Submissions, history.Submission{RunID: m.RunID, Node: m.Node, Term: m.Term})
 		}
 	}
-	if h.Pause.Done.IsZero() {
-		return h, nil // runs go on, so that the API knows more by now
+	if !h.Pause.Done.IsZero() { // else runs go on, so that the API knows more by now
+		err = s.compare(ctx, c, h)
 	}
-	return h, s.compare(ctx, c, h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.from.IsZero() {
+		h = h.From(s.from)
+	}
+	return h, err
+}
+
+// JudgeFrom leaves what was due until t out of the history: the store of that time is gone.
+func (s *Stack) JudgeFrom(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from = t
 }
 
 // Witnessed is the evidence from outside of Redis alone: for nodes whose Redis is not the stack's.

@@ -49,6 +49,7 @@ type Stack struct {
 	owners map[int]string
 	lines  map[string]*Lines // by the name of whose they are
 	h      history.History   // what was done: jobs, faults, pause
+	from   time.Time         // what was due until then is not judged
 }
 
 // Start starts etcd, Redis, the witness and the watch. Nodes are started by StartNode. The caller
