@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -29,6 +30,10 @@ type Config struct {
 	Lease time.Duration
 	// Patience is how long no partition at all may answer before Run gives the office up; default 5s.
 	Patience time.Duration
+	// Elsewhere is asked, when every connection to every partition has been refused or ended at once for
+	// a second, whether another node reaches the store. If it does, and a new connection fails too, Run
+	// gives the office up without waiting for Patience. ctx bounds the answer. Nil means not to ask.
+	Elsewhere func(ctx context.Context) bool
 	// Nap is the longest sleep between two looks at what is due, default 1s: how long a wake that was
 	// lost delays a run at most.
 	Nap time.Duration
@@ -82,6 +87,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Gone == nil {
 		c.Gone = func() ([]string, <-chan struct{}) { return nil, nil }
+	}
+	if c.Elsewhere == nil {
+		c.Elsewhere = func(context.Context) bool { return false }
 	}
 	if c.Stalled == nil {
 		c.Stalled = func(int, time.Duration) {}

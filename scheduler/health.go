@@ -11,12 +11,13 @@ type health struct {
 
 	mu    sync.Mutex
 	since map[int]time.Duration // local time since when a partition fails; below 0 = it does not
+	cut   map[int]time.Duration // the same for one that ends or refuses every connection at once
 }
 
 func newHealth(partitions []int, patience time.Duration) *health {
-	h := &health{patience: patience, since: map[int]time.Duration{}}
+	h := &health{patience: patience, since: map[int]time.Duration{}, cut: map[int]time.Duration{}}
 	for _, p := range partitions {
-		h.since[p] = -1
+		h.since[p], h.cut[p] = -1, -1
 	}
 	return h
 }
@@ -26,7 +27,7 @@ func (h *health) ok(partition int) (mended bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	mended = h.since[partition] >= 0
-	h.since[partition] = -1
+	h.since[partition], h.cut[partition] = -1, -1
 	return mended
 }
 
@@ -45,4 +46,22 @@ func (h *health) failed(partition int, began, now time.Duration) (first, hopeles
 		}
 	}
 	return first, true
+}
+
+// severed notes how a try that was begun at the given time failed, and reports whether all partitions
+// have been cut off on every try for so long.
+func (h *health) severed(partition int, cut bool, began, now, long time.Duration) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !cut {
+		h.cut[partition] = -1
+	} else if h.cut[partition] < 0 {
+		h.cut[partition] = began
+	}
+	for _, since := range h.cut {
+		if since < 0 || now-since < long {
+			return false
+		}
+	}
+	return true
 }

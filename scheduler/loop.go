@@ -36,7 +36,8 @@ const (
 )
 
 // Run takes office in every partition it was given and fires due jobs under it until ctx ends, a newer leader has
-// written, or no partition answers for a while; the error says which and is never nil: it wraps
+// written, or no partition answers for a while, a short one if another node reaches them; the error says which and
+// is never nil: it wraps
 // ctx's error, store.ErrFenced, store.ErrEpoch or store.ErrStoreLost, or the last failure. A partition that does not
 // answer stops neither the others nor, as long as one answers, the office; office is taken in it
 // when it answers. No goroutine of Run outlives the call.
@@ -45,7 +46,7 @@ func (l *Loop) Run(ctx context.Context, office store.Office) error {
 	defer end(nil)
 	r := &running{
 		cfg: l.cfg, log: l.cfg.Logger.With("term", office.Term), office: office, began: l.cfg.Now(),
-		health: newHealth(l.cfg.partitions(), l.cfg.Patience), mail: map[int]*mailbox{},
+		health: newHealth(l.cfg.partitions(), l.cfg.Patience), mail: map[int]*mailbox{}, severed: make(chan struct{}),
 	}
 	for _, index := range l.cfg.partitions() {
 		p := newPartition(r, index)
@@ -55,6 +56,7 @@ func (l *Loop) Run(ctx context.Context, office store.Office) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { r.listen(ctx) })
 	parts.Go(func() { r.watchdog(ctx) })
+	parts.Go(func() { r.yield(ctx, end) })
 	for _, p := range r.partitions {
 		parts.Go(func() { end(p.run(ctx)) })
 	}
@@ -69,6 +71,7 @@ type running struct {
 	office     store.Office
 	began      time.Time
 	health     *health
+	severed    chan struct{} // from the partitions to yield
 	partitions []*partition
 	mail       map[int]*mailbox // of the partitions, by their numbers
 }

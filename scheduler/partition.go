@@ -113,6 +113,7 @@ func (p *partition) judge(ctx context.Context, began time.Duration, err error) (
 	if first {
 		p.log.Warn("partition does not answer, trying again", "error", err)
 	}
+	p.noteSevered(p.index, began, now, err)
 	if hopeless {
 		return fmt.Errorf("no partition has answered for %s: %w", p.cfg.Patience, err)
 	}

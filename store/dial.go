@@ -176,6 +176,7 @@ func (s *Store) dial() error {
 	once := *opts
 	once.MaxRetries = -1
 	once.DialerRetries = 1
+	s.anew = &once
 	s.writer = redis.NewUniversalClient(&once)
 	waiting := once
 	waiting.PoolSize = blockingPool
@@ -184,4 +185,18 @@ func (s *Store) dial() error {
 	opts.DialerRetries = 1
 	s.reader = redis.NewUniversalClient(opts)
 	return nil
+}
+
+// Reach connects anew and returns nil once a partition has answered. Other calls say less after an
+// outage: their connections repeat an earlier failure for up to a second.
+func (s *Store) Reach(ctx context.Context) error {
+	fresh := redis.NewUniversalClient(s.anew)
+	defer fresh.Close()
+	var err error
+	for _, k := range s.partitions {
+		if err = fresh.HGet(ctx, k.meta(), "uid").Err(); err == nil || errors.Is(err, redis.Nil) {
+			return nil
+		}
+	}
+	return s.explain("reach", err)
 }

@@ -23,7 +23,8 @@ type Store struct {
 	writer     redis.UniversalClient
 	reader     redis.UniversalClient
 	blocking   redis.UniversalClient
-	flags      bool // the server understands "#!lua flags=…"
+	anew       *redis.UniversalOptions // of the writer
+	flags      bool                    // the server understands "#!lua flags=…"
 	uid        atomic.Pointer[string]
 	partitions []keys
 	sequences  []sequence // by partition
