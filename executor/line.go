@@ -41,8 +41,10 @@ type line struct {
 	lookNow  chan struct{} // of capacity 1
 
 	// of the reader alone
-	readable bool                 // it has read once
-	shared   int                  // messages per entry, of late
+	readable bool // it has read once
+	shared   int  // messages per entry, of late
+	starts   starts
+	backlog  bool                 // the last read got all it asked for, so that there may be more
 	left     map[string]time.Time // ids of pending entries of a newer format, and when they go back
 	reported map[string]bool      // bodies that were logged as such
 }
@@ -72,15 +74,13 @@ func (l *line) trouble(doing string) *trouble {
 func (l *line) read(ctx, work context.Context) {
 	defer l.pool.tally.done()
 	t := l.trouble("fetching and starting runs")
-	for pending := true; ; {
-		if l.pool.slots.none() {
-			l.ready(false) // it consumes as far as there is room
+	for pending := true; ctx.Err() == nil; {
+		more, err := l.round(ctx, work, pending)
+		if err != nil { // nothing is read again before all starts have their answers
+			if other := l.starts.wait(0); errors.Is(other, errPaused) {
+				err = other
+			}
 		}
-		free := l.pool.slots.available(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		more, err := l.round(ctx, work, free, pending)
 		if errors.Is(err, errPaused) {
 			err = l.rest(ctx)
 		}
@@ -93,6 +93,9 @@ func (l *line) read(ctx, work context.Context) {
 		}
 		pending = more
 		l.ready(pending)
+	}
+	if err := l.starts.wait(0); err != nil {
+		l.log.Debug("last start failed, its runs are handed back", "error", err)
 	}
 	if err := l.handBack(ctx); err != nil {
 		l.log.Warn("fetched runs were not handed back, the leader will", "error", err)
@@ -111,25 +114,57 @@ func (l *line) ready(pending bool) {
 	}
 }
 
-// round fetches and starts once. more says that the pending list has to be read (again), as after
-// every error.
-func (l *line) round(ctx, work context.Context, free int, pending bool) (more bool, err error) {
+// round fetches once and has what it got started. more says that the pending list has to be read (again),
+// as after every error.
+func (l *line) round(ctx, work context.Context, pending bool) (more bool, err error) {
+	block, err := l.waitForStarts(pending)
+	if err != nil {
+		return true, err
+	}
+	if l.pool.slots.none() {
+		l.ready(false) // it consumes as far as there is room
+	}
+	free := l.pool.slots.available(ctx)
+	if ctx.Err() != nil {
+		return true, ctx.Err()
+	}
 	if err := l.giveUp(ctx); err != nil {
 		return true, err
 	}
+	if l.backlog { // one half is being started while the other is fetched
+		free = min(free, (l.cfg.Concurrency+1)/2)
+	}
+	ask := l.entries(free)
 	if !pending {
-		entries, err := l.queue.Fetch(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, l.entries(free), l.cfg.Block)
+		entries, err := l.queue.Fetch(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, ask, block)
 		if err != nil {
 			return true, err
 		}
+		l.backlog = len(entries) >= ask
 		return l.start(ctx, work, entries)
 	}
-	fresh, more, err := l.pending(ctx, l.entries(free))
+	fresh, more, err := l.pending(ctx, ask)
 	if err != nil || len(fresh) == 0 {
 		return more, err
 	}
 	_, err = l.start(ctx, work, fresh)
 	return true, err
+}
+
+// waitForStarts waits for start calls that the next read must not overtake, and returns how long that read
+// may wait for work. While there is a backlog, and room to take a good part of it, one call may be under
+// way; but no read waits for work then, so that what becomes of the call is heard of at once.
+func (l *line) waitForStarts(pending bool) (block time.Duration, err error) {
+	if pending || !l.backlog {
+		return l.cfg.Block, l.starts.wait(0)
+	}
+	if err := l.starts.wait(startLimit - 1); err != nil {
+		return 0, err
+	}
+	if !l.pool.slots.ample(l.cfg.Concurrency) {
+		return l.cfg.Block, l.starts.wait(0)
+	}
+	return 0, nil
 }
 
 // entries is how many entries to ask for when there is room for so many messages.

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
@@ -29,6 +30,7 @@ func (s *slots) available(ctx context.Context) int {
 		select {
 		case <-ctx.Done():
 		case <-freed:
+			runtime.Gosched() // handlers that are about to return give their places first
 		}
 	}
 	return 0
@@ -39,6 +41,13 @@ func (s *slots) none() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.free == 0
+}
+
+// ample reports whether a quarter of all places is free.
+func (s *slots) ample(all int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 4*s.free >= all
 }
 
 // take takes up to n places and returns how many it got.

@@ -139,9 +139,8 @@ func (l *line) elsewhere(m store.Message) bool {
 	return !ok && l.cfg.Served(m.Task)
 }
 
-// start decides on fetched entries: each is started, postponed, given back, set aside or
-// left to newer nodes. more says that
-// something stayed in the pending list for lack of room.
+// start decides on fetched entries: each is postponed, set aside or left to newer nodes, or
+// its start has begun. more says that something stayed in the pending list for lack of room.
 func (l *line) start(ctx, work context.Context, entries []store.Fetched) (more bool, err error) {
 	s := l.sort(entries)
 	if ctx.Err() != nil {
@@ -161,7 +160,6 @@ func (l *line) start(ctx, work context.Context, entries []store.Fetched) (more b
 		}
 	}
 	room := l.pool.slots.take(len(s.nudges) + s.count)
-	defer func() { l.pool.slots.give(room) }()
 	ctx = context.WithoutCancel(ctx) // what is started must be heard of
 	for _, n := range s.nudges {
 		if room == 0 {
@@ -171,17 +169,44 @@ func (l *line) start(ctx, work context.Context, entries []store.Fetched) (more b
 		used, err := l.startNext(ctx, work, n)
 		room -= used
 		if err != nil {
+			l.pool.slots.give(room)
 			return true, err
 		}
 	}
-	for _, part := range batches(s.start) {
-		used, err := l.startSome(ctx, work, part, room)
+	if len(s.start) == 0 {
+		l.pool.slots.give(room)
+		return more, nil
+	}
+	l.starts.begin(func(earlier <-chan struct{}, answered func()) error {
+		defer answered()
+		return l.startParts(ctx, work, s.start, room, earlier, answered)
+	})
+	return more, nil
+}
+
+// startParts starts entries, in calls that are not too large, as far as there is room, and gives back what
+// room is left. It asks after earlier, and says when the last call was answered.
+func (l *line) startParts(ctx, work context.Context, entries []opened, room int, earlier <-chan struct{}, answered func()) error {
+	defer func() { l.pool.slots.give(room) }()
+	parts := batches(entries)
+	for i, part := range parts {
+		st := l.startOf(part, room)
+		<-earlier
+		sent := l.cfg.Now()
+		replies, err := l.ask(ctx, work, st)
+		if err != nil {
+			return err
+		}
+		if i == len(parts)-1 {
+			answered()
+		}
+		used, err := l.begun(work, st, replies, sent)
 		room -= used
 		if err != nil {
-			return true, err
+			return err
 		}
 	}
-	return more, nil
+	return nil
 }
 
 // batches divides entries so that each part has at most batchLimit messages, or is one entry.
@@ -214,10 +239,9 @@ func (l *line) postpone(ctx context.Context, o opened) error {
 	return l.queue.Postpone(ctx, l.consumer, o.id, l.putOff(), off, back)
 }
 
-// startSome starts as many messages as there is room for, in order, and gives the others back. It
-// returns how many places are in use by them now.
-func (l *line) startSome(ctx, work context.Context, entries []opened, room int) (used int, err error) {
-	st := store.Start{Consumer: l.consumer, Owner: l.owner(), Lease: l.cfg.Lease}
+// startOf is the call that starts as many messages as there is room for, in order, and gives the others back.
+func (l *line) startOf(entries []opened, room int) store.Start {
+	st := store.Start{Consumer: l.consumer, Owner: l.owner(), Lease: l.cfg.Lease, Entries: make([]string, 0, len(entries))}
 	for i, e := range entries {
 		st.Entries = append(st.Entries, e.id)
 		for k, m := range e.messages {
@@ -229,11 +253,11 @@ func (l *line) startSome(ctx, work context.Context, entries []opened, room int) 
 			}
 		}
 	}
-	sent := l.cfg.Now()
-	replies, err := l.ask(ctx, work, st)
-	if err != nil {
-		return 0, err
-	}
+	return st
+}
+
+// begun acts on the answers to st, and returns how many places are in use by them now.
+func (l *line) begun(work context.Context, st store.Start, replies []store.StartReply, sent time.Time) (used int, err error) {
 	paused := false
 	for i, r := range replies {
 		if l.answered(work, st.Run[i].Message, r, st.Owner, sent) {

@@ -1,0 +1,206 @@
+package executor
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/carillon-project/carillon/store"
+)
+
+// backlogged is a queue whose stream holds an entry for each of the runs, for an executor of two places: two
+// are fetched at first, then one by one.
+func backlogged(runs ...string) *fake {
+	f := newFake()
+	f.entries <- []store.Fetched{entry(runs[0]), entry(runs[1])}
+	for _, run := range runs[2:] {
+		f.entries <- []store.Fetched{entry(run)}
+	}
+	return f
+}
+
+func TestNextRunsAreFetchedWhileOthersStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, answer, asked := backlogged("a", "b", "c", "d", "e"), make(chan struct{}), []string{}
+		f.start = func(n int, st store.Start) ([]store.StartReply, error) {
+			if asked = append(asked, st.Run[0].Message.Runs[0].ID); n > 1 {
+				<-answer
+			}
+			return startAll(st), nil
+		}
+		r := f.run(t, 2, nothing)
+		defer r.shut()
+		synctest.Wait()
+		calls := slices.DeleteFunc(f.take(), func(c string) bool { return c == "finish 1" || c == "finish 2" })
+		want := []string{"pending 2", "fetch 2", "start 2+0", "fetch 1", "start 1+0", "fetch 1"}
+		slices.Sort(calls[3:])
+		slices.Sort(want[3:])
+		if diff := cmp.Diff(want, calls); diff != "" {
+			t.Error(diff)
+		}
+		for range 3 {
+			answer <- struct{}{}
+			synctest.Wait()
+		}
+		if diff := cmp.Diff([]string{"a", "c", "d", "e"}, asked); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{"a executed", "b executed", "c executed", "d executed", "e executed"}, f.outcomes()); diff != "" {
+			t.Error(diff)
+		}
+		if r.pool.slots.free != 2 {
+			t.Errorf("%d places are free", r.pool.slots.free)
+		}
+	})
+}
+
+// What becomes of a start is heard of at once: no read waits for work beside it.
+func TestPauseIsHeardOfByAllStartsBeforeAnythingGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := backlogged("a", "b", "c", "d")
+		f.start = func(n int, st store.Start) ([]store.StartReply, error) {
+			if n == 1 {
+				return startAll(st), nil
+			}
+			time.Sleep(time.Second)
+			return []store.StartReply{{Verdict: store.StartPaused, Message: st.Run[0].Message}}, nil
+		}
+		f.paused = func(int) (bool, error) { return true, nil }
+		given := false
+		f.pending = func(n int) ([]store.Fetched, error) {
+			if n == 1 || given {
+				return nil, nil
+			}
+			given = true
+			return []store.Fetched{entry("c"), entry("d")}, nil
+		}
+		r := f.run(t, 2, nothing)
+		defer r.shut()
+		pass(2*time.Second - 1)
+		f.take()
+		pass(1)
+		want := []string{"pending 500", "back 2", "pending 500", "paused"}
+		if diff := cmp.Diff(want, f.take()); diff != "" {
+			t.Error(diff)
+		}
+		if r.pool.slots.free != 2 {
+			t.Errorf("%d places are free", r.pool.slots.free)
+		}
+	})
+}
+
+func TestNoReadWaitsForWorkBesideAStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := backlogged("a", "b", "c")
+		f.start = func(n int, st store.Start) ([]store.StartReply, error) {
+			if n == 1 {
+				return startAll(st), nil
+			}
+			time.Sleep(DefaultBlock / 2)
+			return []store.StartReply{{Verdict: store.StartPaused, Message: st.Run[0].Message}}, nil
+		}
+		f.paused = func(int) (bool, error) { return true, nil }
+		r := f.run(t, 2, nothing)
+		defer r.shut()
+		synctest.Wait()
+		f.take()
+		pass(DefaultBlock / 2)
+		if diff := cmp.Diff([]string{"pending 500", "paused"}, f.take()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestTwoStartsAtMostAreUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, crowd, asked := newFake(), entry("a1"), 0
+		for _, run := range []string{"a2", "a3", "a4", "a5", "a6", "a7", "a8"} {
+			crowd.Bodies = append(crowd.Bodies, entry(run).Bodies...)
+		}
+		f.entries <- []store.Fetched{crowd} // one more such entry would be all that there is room for
+		f.entries <- []store.Fetched{entry("b")}
+		f.entries <- []store.Fetched{entry("c1"), entry("c2"), entry("c3"), entry("c4")}
+		f.entries <- []store.Fetched{entry("d")}
+		f.start = func(n int, st store.Start) ([]store.StartReply, error) {
+			if asked++; n > 1 {
+				time.Sleep(time.Hour)
+			}
+			return startAll(st), nil
+		}
+		r := f.run(t, 8, nothing)
+		pass(time.Hour - 1)
+		if asked != 2 || r.pool.slots.free != 3 || len(f.entries) != 1 {
+			t.Errorf("%d starts were asked for, %d places are free, %d reads are left", asked, r.pool.slots.free, len(f.entries))
+		}
+		pass(1)
+		if len(f.entries) != 0 {
+			t.Error("nothing was read after a start had its answer")
+		}
+		r.shut()
+	})
+}
+
+func TestShutdownWaitsForStartsBeforeItHandsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := backlogged("a", "b", "c", "d")
+		f.start = func(n int, st store.Start) ([]store.StartReply, error) {
+			if n > 1 {
+				time.Sleep(10 * time.Second)
+			}
+			return startAll(st), nil
+		}
+		f.fetch = func(n int) error {
+			if n == 3 {
+				time.Sleep(time.Second) // the shutdown begins meanwhile
+			}
+			return nil
+		}
+		r := f.run(t, 2, nothing)
+		synctest.Wait()
+		r.stop()
+		f.take()
+		pass(10*time.Second - 1)
+		if diff := cmp.Diff([]string(nil), slices.DeleteFunc(f.take(), func(c string) bool { return c[:5] == "renew" })); diff != "" {
+			t.Errorf("before the start was answered: %s", diff)
+		}
+		<-r.ended
+		if calls := f.take(); !slices.Contains(calls, "pending 500") {
+			t.Errorf("nothing was handed back: %q", calls)
+		}
+		if diff := cmp.Diff([]string{"a executed", "b executed", "c executed"}, f.outcomes()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestStartsAreInOrderWhateverTheirGoroutinesDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s starts
+		var order []int
+		for i := range 20 {
+			s.begin(func(earlier <-chan struct{}, answered func()) error {
+				defer answered()
+				time.Sleep(time.Duration(20-i) * time.Millisecond) // the later, the sooner ready
+				<-earlier
+				order = append(order, i)
+				if i%7 == 6 {
+					return fmt.Errorf("start %d", i)
+				}
+				return nil
+			})
+		}
+		if err := s.wait(0); err == nil || err.Error() != "start 6" {
+			t.Errorf("error is %v, want that of start 6", err)
+		}
+		if !slices.IsSorted(order) || len(order) != 20 {
+			t.Errorf("order was %v", order)
+		}
+		if err := s.wait(0); err != nil {
+			t.Errorf("an error is told twice: %v", err)
+		}
+	})
+}
