@@ -172,9 +172,10 @@ func (s *Store) decodeEntryEvents(entry redis.XMessage) []job.Event {
 	return events
 }
 
-// HistoryRow is the stored form of a history row: tab-separated outcome, run, scheduled, attempt,
-// node, started, finished, count, until, cause, error, result; times in Unix ms. Rows that the
-// leader writes come from here, rows of runs from the scripts.
+// HistoryRow is the stored form of a history row: tab-separated started, finished, outcome, run,
+// scheduled, attempt, node, count, until, cause, error, result; times in Unix ms. Rows that the
+// leader writes come from here. Those of runs that have ended are rowEnd with times that a script puts
+// in front, other rows of runs are made by the scripts.
 func HistoryRow(r job.Row) string {
 	ms := func(t time.Time) string {
 		if t.IsZero() {
@@ -183,8 +184,8 @@ func HistoryRow(r job.Row) string {
 		return strconv.FormatInt(t.UnixMilli(), 10)
 	}
 	return strings.Join([]string{
-		string(r.Outcome), r.RunID, ms(r.ScheduledTime), strconv.Itoa(r.Attempt), r.Node, ms(r.Started),
-		ms(r.Finished), strconv.Itoa(r.Count), ms(r.Until), clean(r.Cause), clean(r.Error),
+		ms(r.Started), ms(r.Finished), string(r.Outcome), r.RunID, ms(r.ScheduledTime), strconv.Itoa(r.Attempt), r.Node,
+		strconv.Itoa(r.Count), ms(r.Until), clean(r.Cause), clean(r.Error),
 		resultText(r.Result),
 	}, "\t")
 }
@@ -205,8 +206,8 @@ func decodeRow(line string) (job.Row, error) {
 		return time.UnixMilli(n.read(s)).UTC()
 	}
 	r := job.Row{
-		Outcome: job.Outcome(f[0]), RunID: f[1], ScheduledTime: at(f[2]), Attempt: int(n.orZero(f[3])), Node: f[4],
-		Started: at(f[5]), Finished: at(f[6]), Count: int(n.orZero(f[7])), Until: at(f[8]), Cause: f[9], Error: f[10],
+		Started: at(f[0]), Finished: at(f[1]), Outcome: job.Outcome(f[2]), RunID: f[3], ScheduledTime: at(f[4]),
+		Attempt: int(n.orZero(f[5])), Node: f[6], Count: int(n.orZero(f[7])), Until: at(f[8]), Cause: f[9], Error: f[10],
 	}
 	if f[11] != "" {
 		r.Result = json.RawMessage(f[11])

@@ -106,8 +106,8 @@ func FuzzDecodeEvent(f *testing.F) {
 }
 
 func FuzzDecodeRow(f *testing.F) {
-	f.Add("executed\tr\t1000\t1\tn\t1000\t1005\t1\t\tcause\terror")
-	f.Add("coalesced\t\t1\t\t\t\t2\t9\t3\t\t")
+	f.Add("1000\t1005\texecuted\tr\t1000\t1\tn\t1\t\tcause\terror")
+	f.Add("\t2\tcoalesced\t\t1\t\t\t9\t3\t\t")
 	f.Fuzz(func(t *testing.T, line string) {
 		r, err := decodeRow(line)
 		if err != nil {

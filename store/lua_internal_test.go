@@ -12,7 +12,7 @@ var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, 
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
-	withdrawScript, retryScript, backfillScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
+	withdrawScript, retryScript, backfillScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, finishPlainScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
 	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tidyScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript,
 }
@@ -64,6 +64,8 @@ var (
 
 		"enqueue_now": {"unpack(KEYS": true},
 		"start_all":   {"unpack(KEYS": true, "unpack(counts": true},
+
+		"finish_plain": {"unpack(KEYS": true, "unpack(set": true, "unpack(free": true, "key": true, "fresh[k]": true},
 	}
 	noKey = map[string]bool{"TIME": true, "PUBLISH": true}
 )

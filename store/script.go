@@ -113,6 +113,7 @@ var (
 	nextScript          = newScript("next", lib, 12, 0)
 	renewScript         = newScript("renew", alone, 2, 0).allowOOM()
 	finishScript        = newScript("finish", ending, 11, 2).allowOOM()
+	finishPlainScript   = newScript("finish_plain", lib, 7, 1).allowOOM()
 	dueScript           = newScript("due", alone, 7, 0).readsOnly()
 	takeOfficeScript    = newScript("take_office", lib, 4, 0)
 	dispatchScript      = newScript("dispatch", fires, 8, 1)

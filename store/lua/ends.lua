@@ -3,10 +3,10 @@
 -- slot.
 local ends, ids, slots, at = {}, {}, {}, 6
 while at <= #ARGV do
-  local n, more = #ends + 1, ARGV[at + 5]
-  local e = {id = ARGV[at], owner = ARGV[at + 1], event = ARGV[at + 2], head = ARGV[at + 3], tail = ARGV[at + 4],
+  local n, more = #ends + 1, ARGV[at + 4]
+  local e = {id = ARGV[at], owner = ARGV[at + 1], event = ARGV[at + 2], row = ARGV[at + 3],
     slot = KEYS[10 + 2 * n], history = KEYS[11 + 2 * n]}
-  at = at + 6
+  at = at + 5
   if more ~= '' then
     e.dead = string.find(more, 'd', 1, true)
     if string.find(more, 'r', 1, true) then

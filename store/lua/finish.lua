@@ -3,9 +3,9 @@
 -- KEYS[7] delayed_runs (hash)  KEYS[8] dead (list)  KEYS[9] waiting (set)  KEYS[10] stream (stream)
 -- KEYS[11] paused_executors (hash)
 -- then per run: slots:<slot> (string), history (list)
--- ARGV[5] lease, ms  then per run: id, owner, event line, history row up to the start, history row
---   after the finish, letters for what else there is: d it failed, r a retry follows, n something follows
---   in the same slot; then for r: delay in ms, body, event line; for n: body
+-- ARGV[5] lease, ms  then per run: id, owner, event line, history row after its times, letters for what
+--   else there is: d it failed, r a retry follows, n something follows in the same slot; then for r: delay
+--   in ms, body, event line; for n: body
 -- Returns a tag per run: DONE | NEXT n (what follows has started, but for its first n runs, which were
 -- missed) | BACK (what follows is in the stream, since its executor is paused) | REFUSED. A call that is
 -- sent again gets NEXT for what it let start, else REFUSED.
@@ -21,7 +21,7 @@ local function close(e, value, started)
     log[#log + 1] = e.retrying
     return gone
   end
-  push(e.history, string.match(e.event, '^[^\t]*\t([^\t]*)'), e.head .. started .. '\t' .. stamp .. e.tail)
+  push(e.history, string.match(e.event, '^[^\t]*\t([^\t]*)'), started .. '\t' .. stamp .. '\t' .. e.row)
   log[#log + 1] = e.event
   if e.dead then
     redis.call('LPUSH', KEYS[8], m.text)

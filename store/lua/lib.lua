@@ -30,7 +30,7 @@ local function push(key, job, row)
 end
 
 local function row(outcome, run, sched, attempt, who, started, count, last, cause, err)
-  return outcome .. '\t' .. run .. '\t' .. sched .. '\t' .. attempt .. '\t' .. who .. '\t' .. started .. '\t' .. stamp .. '\t' ..
+  return started .. '\t' .. stamp .. '\t' .. outcome .. '\t' .. run .. '\t' .. sched .. '\t' .. attempt .. '\t' .. who .. '\t' ..
     count .. '\t' .. last .. '\t' .. cause .. '\t' .. err .. '\t'
 end
 

@@ -4,7 +4,7 @@
 -- Returns {events forgotten, rows forgotten}, or {FENCED, …}. The newest row of a history stays.
 local oldest = now - tonumber(ARGV[8])
 local function young(key, i)
-  local finished = string.match(redis.call('LRANGE', key, i, i)[1], '^[^\t]*\t[^\t]*\t[^\t]*\t[^\t]*\t[^\t]*\t[^\t]*\t(%d+)')
+  local finished = string.match(redis.call('LRANGE', key, i, i)[1], '^[^\t]*\t(%d+)')
   return not finished or tonumber(finished) >= oldest
 end
 local events, rows = redis.call('XTRIM', KEYS[1], 'MINID', ms(math.max(0, now - tonumber(ARGV[7])))), 0

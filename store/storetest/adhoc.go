@@ -200,7 +200,7 @@ func resultsKept(t *testing.T, open Open) {
 
 func rowsOfOld(t *testing.T, open Open) {
 	r := newRig(t, open)
-	r.raw.do("LPUSH", r.key("history:j"), strings.Join([]string{"executed", "a", "1", "1", "n", "2", "3", "1", "", "", "oops"}, "\t"))
+	r.raw.do("LPUSH", r.key("history:j"), strings.Join([]string{"2", "3", "executed", "a", "1", "1", "n", "1", "", "", "oops"}, "\t"))
 	rows, err := r.s.History(r.ctx, "j", 10)
 	r.must(err)
 	equal(r, "rows", rows, []job.Row{{RunID: "a", ScheduledTime: at(1), Outcome: job.Executed, Attempt: 1, Node: "n",

@@ -214,21 +214,22 @@ func (b *book) events(text string) {
 	}
 }
 
-// row reads outcome, run, scheduled, attempt, node, started, ended, count, until, cause, error.
+// row reads started, ended, outcome, run, scheduled, attempt, node, count, until, cause, error.
 func (b *book) row(job, text string) {
 	fields := strings.Split(text, "\t")
 	if len(fields) < 11 {
 		return
 	}
-	if id := fields[1]; id != "" {
+	outcome, scheduled := fields[2], millis(fields[4])
+	if id := fields[3]; id != "" {
 		f := b.fact(id)
-		f.outcomes = append(f.outcomes, fields[0])
+		f.outcomes = append(f.outcomes, outcome)
 		b.Rows = append(b.Rows, history.Outcome{
-			JobID: job, RunID: id, Scheduled: millis(fields[2]), Outcome: fields[0], Attempt: number(fields[3]), Node: fields[4],
+			JobID: job, RunID: id, Scheduled: scheduled, Outcome: outcome, Attempt: number(fields[5]), Node: fields[6],
 		})
 		return
 	}
-	s := history.Skip{At: b.now, JobID: job, Outcome: fields[0], From: millis(fields[2]), Count: max(number(fields[7]), 1), Cause: fields[9]}
+	s := history.Skip{At: b.now, JobID: job, Outcome: outcome, From: scheduled, Count: max(number(fields[7]), 1), Cause: fields[9]}
 	if s.Until = s.From; fields[8] != "" {
 		s.Until = millis(fields[8])
 	}

@@ -85,7 +85,7 @@ func life() [][][]string {
 		},
 		{
 			{"HDEL", key + "running", "r1"}, {"ZREM", key + "leases", "r1"},
-			{"LPUSH", key + "history:a", "executed\tr1\t1000\t2\tn2\t4300\t4400\t1\t\t\t\t"},
+			{"LPUSH", key + "history:a", "4300\t4400\texecuted\tr1\t1000\t2\tn2\t1\t\t\t\t"},
 			{"HSET", key + "running", "r2", held("n2", 1, second)},
 			{"ZADD", key + "leases", "7400", "r2"},
 			event(4400, "job_executed\ta\tr1\t1000\t2\tn2\t\t", "job_started\ta\tr2\t2000\t1\tn2\t\t"),
