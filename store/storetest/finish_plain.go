@@ -35,21 +35,22 @@ func plainOfSeveral(t *testing.T, open Open) {
 	free.Max = 0
 	r.send(message(e, e.RunTime, "a"))
 	r.send(message(e, e.RunTime, "b"))
-	first, one := r.begin(nodeA, store.Started, store.Started)
-	since := heldSince(r, "b")
-	r.raw.do("HSET", r.key("running"), "b", strings.Replace(r.raw.text("HGET", r.key("running"), "b"), strconv.FormatInt(since, 10), "1000", 1))
+	r.send(message(e, e.RunTime, "next"))
+	first, one := r.begin(nodeA, store.Started, store.Started, store.Started)
+	held, since := r.raw.text("HGET", r.key("running"), "next"), strconv.FormatInt(heldSince(r, "next"), 10)
+	r.raw.do("HSET", r.key("running"), "next", strings.Replace(held, since, "1000", 1)) // of the same owner, and later
 	r.send(message(e, e.RunTime, "c"))
 	r.send(free)
 	r.send(message(e, e.RunTime, "stays"))
 	second, two := r.begin(nodeA, store.Started, store.Started, store.Started)
 	failed := finishOf(first.Owner, one[1].Message, job.Failed)
 	failed.Error = "boom"
-	began := map[string]int64{"b": 1000} // as what follows in a slot: of the same owner, and later
-	for _, id := range []string{"a", "c", "free"} {
+	began := map[string]int64{}
+	for _, id := range []string{"a", "b", "next", "c", "free"} {
 		began[id] = heldSince(r, id)
 	}
 	equal(r, "answers", r.finish(finishOf(second.Owner, two[1].Message, job.Executed), finishOf(first.Owner, one[0].Message, job.Executed),
-		failed, finishOf(second.Owner, two[0].Message, job.Cancelled)), make([]store.FinishReply, 4))
+		failed, finishOf(second.Owner, two[0].Message, job.Cancelled), finishOf(first.Owner, one[2].Message, job.Executed)), make([]store.FinishReply, 5))
 	rows, err := r.s.History(r.ctx, "j", 10)
 	r.must(err)
 	got := map[string]string{}
@@ -58,7 +59,7 @@ func plainOfSeveral(t *testing.T, open Open) {
 		equal(r, "start of "+row.RunID, row.Started.UnixMilli(), began[row.RunID])
 		equal(r, "end of "+row.RunID, row.Finished.UnixMilli() >= began["c"], true)
 	}
-	equal(r, "outcomes", got, map[string]string{"a": "executed", "b": "error", "c": "cancelled", "free": "executed"})
+	equal(r, "outcomes", got, map[string]string{"a": "executed", "b": "error", "next": "executed", "c": "cancelled", "free": "executed"})
 	equal(r, "counter", r.slot("j"), 1)
 	equal(r, "leases", r.raw.number("ZCARD", r.key("leases")), 1)
 	equal(r, "places", r.places(0), map[string][]string{"stays": {"running"}})
