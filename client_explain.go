@@ -22,7 +22,7 @@ const explainedTimes = 3
 //
 // It reads one after another what goes on changing, so it tells of a moment ago, and it says that
 // something is not known rather than guess: history and events are capped. A removed job is
-// explained while its history lasts; ErrJobNotFound after that. Nodes and executors are not asked.
+// explained while its history lasts; ErrJobNotFound after that. Nodes are not asked.
 func (c *Client) Explain(ctx context.Context, id string, at time.Time, opts ...CallOption) (Explanation, error) {
 	s, err := c.store(callOf(opts).store)
 	if err != nil {
@@ -221,9 +221,9 @@ func (x *explainer) about(ctx context.Context, at time.Time) (timeFacts, error) 
 	}
 	p, err := x.store.Find(ctx, id)
 	if err == nil {
-		info := infoOf(x.store.Name(), p, id)
+		info, err := foundIn(ctx, x.store, p, id)
 		t.run = &info
-		return t, nil
+		return t, err
 	}
 	if !errors.Is(err, ErrRunNotFound) {
 		return t, err

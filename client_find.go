@@ -39,6 +39,7 @@ type RunInfo struct {
 	Node          string
 	Started       time.Time
 	Cancelling    bool   // somebody asked the node to end it
+	Unserved      bool   // by GetRun: it is queued, and no node serves its executor
 	Follows       string // the run that it follows in its slot, and that is in that state
 	Dead          bool   // it failed for good and can be retried
 	Row           *Row   // of a run that has ended
@@ -65,6 +66,7 @@ func (r RunInfo) MarshalJSON() ([]byte, error) {
 		Node          string          `json:"node,omitempty"`
 		Started       string          `json:"started,omitempty"`
 		Cancelled     bool            `json:"cancelled,omitempty"`
+		Unserved      bool            `json:"unserved,omitempty"`
 		Follows       string          `json:"follows,omitempty"`
 		Dead          bool            `json:"dead,omitempty"`
 		Outcome       job.Outcome     `json:"outcome,omitempty"`
@@ -75,7 +77,7 @@ func (r RunInfo) MarshalJSON() ([]byte, error) {
 	}{
 		RunID: r.RunID, Store: r.Store, JobID: r.JobID, Task: r.Task, Executor: r.Executor, State: r.State,
 		ScheduledTime: at(r.ScheduledTime), Attempt: r.Attempt, Due: at(r.Due), Node: r.Node, Started: at(r.Started),
-		Cancelled: r.Cancelling, Follows: r.Follows, Dead: r.Dead,
+		Cancelled: r.Cancelling, Unserved: r.Unserved, Follows: r.Follows, Dead: r.Dead,
 	}
 	if r.Row != nil {
 		w.Outcome, w.Finished, w.Error, w.Cause, w.Result = r.Row.Outcome, at(r.Row.Finished), r.Row.Error, r.Row.Cause, r.Row.Result
@@ -98,7 +100,7 @@ func (c *Client) GetRun(ctx context.Context, runID string, opts ...CallOption) (
 	}
 	p, err := s.Find(ctx, runID)
 	if err == nil {
-		return infoOf(s.Name(), p, runID), nil
+		return foundIn(ctx, s, p, runID)
 	}
 	if !errors.Is(err, ErrRunNotFound) {
 		return RunInfo{}, err
@@ -116,6 +118,17 @@ func (c *Client) GetRun(ctx context.Context, runID string, opts ...CallOption) (
 		return r, nil
 	}
 	r.Dead, r.Task, r.Executor = err == nil, d.Task, d.Executor
+	return r, err
+}
+
+// foundIn is infoOf, with whether anybody is there to take up what is queued.
+func foundIn(ctx context.Context, s *store.Store, p store.Placed, runID string) (RunInfo, error) {
+	r := infoOf(s.Name(), p, runID)
+	if r.State != RunQueued {
+		return r, nil
+	}
+	consumers, err := s.Consumers(ctx, p.Partition, []string{p.Executor})
+	r.Unserved = len(consumers) == 0
 	return r, err
 }
 

@@ -67,6 +67,7 @@ func TestExplainTime(t *testing.T) {
 		{"running", jobFacts{}, timeFacts{run: &RunInfo{RunID: "r", State: RunRunning, Node: "n", Started: oclock(10), Attempt: 2}}, "running", []string{"running on node n", "attempt 2"}},
 		{"asked to end", jobFacts{}, timeFacts{run: &RunInfo{RunID: "r", State: RunRunning, Node: "n", Started: oclock(10), Cancelling: true}}, "running", []string{"asked to end"}},
 		{"in a stream", jobFacts{}, timeFacts{run: &RunInfo{State: RunQueued, Executor: "mail", ScheduledTime: oclock(10)}}, "stream", []string{`executor "mail"`, "2h30m0s after its time"}},
+		{"in a stream that nobody reads", jobFacts{}, timeFacts{run: &RunInfo{State: RunQueued, Executor: "mail", Unserved: true}}, "stream", []string{`no node serves executor "mail"`, "--executor mail="}},
 		{"in the stream of a paused executor", jobFacts{held: map[string]store.PauseState{"mail": {Since: oclock(9), Reason: "no relay"}}}, timeFacts{run: &RunInfo{State: RunQueued, Executor: "mail", ScheduledTime: oclock(10)}}, "stream", []string{`executor "mail" has been paused since 2026-03-01T09:00:00.000Z (no relay)`}},
 		{"in line", jobFacts{}, timeFacts{run: &RunInfo{State: RunWaiting}}, "waiting", []string{"in line for a slot"}},
 		{"in backoff", jobFacts{}, timeFacts{run: &RunInfo{State: RunDelayed, Due: oclock(13), Attempt: 2}}, "delayed", []string{"until 2026-03-01T13", "attempt 2"}},

@@ -124,7 +124,11 @@ func runSentence(j jobFacts, r RunInfo) string {
 	if text, paused := pauseOfExecutor(j, r.Executor); paused {
 		return "It was dispatched and waits: " + text + ". When it is resumed, misfire_grace_time decides whether it runs." + id
 	}
-	return fmt.Sprintf("It was dispatched, and %s after its time no node has taken it up: those that serve executor %q are busy, or there are none.",
+	if r.Unserved {
+		return fmt.Sprintf("It was dispatched, and no node serves executor %q: start one that does, such as `carillon node --executor %s=4`. When its misfire_grace_time ends before that, it is missed.",
+			r.Executor, r.Executor) + id
+	}
+	return fmt.Sprintf("It was dispatched, and %s after its time no node has taken it up: those that serve executor %q are busy, or have just died.",
 		span(j.now.Sub(r.ScheduledTime)), r.Executor) + id
 }
 

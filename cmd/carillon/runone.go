@@ -49,6 +49,9 @@ func writeRun(w io.Writer, r carillon.RunInfo) {
 	field("job", r.JobID)
 	field("task", r.Task)
 	field("state", string(r.State))
+	if r.Unserved {
+		field("waits", fmt.Sprintf("no node serves executor %s; start one with --executor %s=N", r.Executor, r.Executor))
+	}
 	field("follows", r.Follows)
 	at("scheduled", r.ScheduledTime)
 	at("due", r.Due)
