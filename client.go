@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,7 +37,8 @@ type ClientConfig struct {
 type Client struct {
 	stores   map[string]*store.Store
 	defaults Options
-	ids      runIDs // of ad-hoc runs
+	ids      runIDs   // of ad-hoc runs
+	forms    sync.Map // *store.Form by formOf
 }
 
 // NewClient connects to the stores, which a node must have created. Errors: ErrUnreachable,

@@ -61,6 +61,26 @@ func (e *enqueuing) message() store.Message {
 	}
 }
 
+// formOf is what a form without options is made of: a task and an executor that are known to the store.
+type formOf struct {
+	store          *store.Store
+	task, executor string
+}
+
+// form is the form of the runs. That of a task without options is made once, so that runs of callers that
+// meet have it in common.
+func (e *enqueuing) form(c *Client) *store.Form {
+	if e.retrySaid || e.timeout != 0 {
+		return e.store.Form(e.message())
+	}
+	of := formOf{e.store, e.task, e.executor}
+	if f, ok := c.forms.Load(of); ok {
+		return f.(*store.Form)
+	}
+	f, _ := c.forms.LoadOrStore(of, e.store.Form(e.message()))
+	return f.(*store.Form)
+}
+
 // op is what a repeat of the call is known by, if it may have one.
 func (e *enqueuing) op(run string) string {
 	if e.key == "" {
@@ -71,12 +91,12 @@ func (e *enqueuing) op(run string) string {
 
 // send enqueues runs by partition, in batches, of which the next is made while one is under way. An
 // error is of what was not carried out, and is not ErrNotReplicated.
-func (e *enqueuing) send(ctx context.Context, runs []store.AdHocRun) (sent, error) {
+func (e *enqueuing) send(ctx context.Context, c *Client, runs []store.AdHocRun) (sent, error) {
 	var results batches
 	if len(runs) == 0 {
 		return results.sent, nil
 	}
-	form := e.store.Form(e.message())
+	form := e.form(c)
 	if one := e.store.PartitionOf(runs[0].ID); len(runs) == 1 {
 		results.add(runs, e.put(ctx, one, form, runs))
 		return results.sent, results.err

@@ -66,7 +66,7 @@ func (c *Client) EnqueueMany(ctx context.Context, task string, args []any, opts 
 		}
 		ids[i] = runs[i].ID
 	}
-	sent, err := e.send(ctx, runs)
+	sent, err := e.send(ctx, c, runs)
 	if err != nil {
 		return nil, fmt.Errorf("carillon: enqueue: %d of %d runs were enqueued: %w", sent.runs, len(args), err)
 	}

@@ -5,21 +5,22 @@
 --   or ''; form: header of a message, event up to the run id, event after the time; number of messages; and
 --   per message: id of its run, args
 -- Returns for each submission with an op the first run that was enqueued under it, a line each, as text
+-- Redis hashes each text that Lua makes byte by byte, so events are joined once, here, and not by lib.
 local kept = redis.call('MGET', unpack(KEYS, 4))
 if kept[1] then return kept[1] end
 local share, times = tonumber(ARGV[6]), '@' .. stamp .. '@' .. stamp .. '\n'
-local answers, taken, pack, size, n = {}, {}, {}, 0, 0
+local answers, taken, pack, size, events, n = {}, {}, {}, 0, {}, 0
 local function flush()
   if size > 0 then redis.call('XADD', KEYS[3], '*', unpack(pack, 1, 2 * size)) end
   size = 0
 end
 local function put(head, from, to)
-  local before, after = ARGV[head + 1], '\t' .. stamp .. ARGV[head + 2]
+  local before, after = ARGV[head + 1], '\t' .. stamp .. ARGV[head + 2] .. '\n'
   head = ARGV[head]
   for i = from, to, 2 do
     local id = ARGV[i]
-    n, size = n + 1, size + 1
-    log[n] = before .. id .. after
+    events[n + 1], events[n + 2], events[n + 3] = before, id, after
+    n, size = n + 3, size + 1
     pack[2 * size - 1], pack[2 * size] = pack[2 * size - 1] or 'm' .. size, head .. id .. times .. ARGV[i + 1]
     if size == share then flush() end
   end
@@ -42,5 +43,8 @@ end
 flush()
 local reply = table.concat(answers, '\n')
 redis.call('SET', KEYS[4], reply, 'EX', ARGV[5])
-publish()
+if n > 0 then
+  events[n] = string.sub(events[n], 1, -2)
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', table.concat(events))
+end
 return reply
