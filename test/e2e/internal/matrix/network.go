@@ -126,7 +126,7 @@ func spoilRedis(ctx context.Context, f *Field, spoil func(*wire.Relay)) error {
 // lostReply is the row that loses one reply to a script, of the leader or of any node.
 func lostReply(name, script string, ofLeader bool) Fault {
 	return Fault{
-		Name: "reply-lost-" + name, Says: "reply to one " + script + " lost", Chaos: true, Rounds: 3,
+		Name: "reply-lost-" + name, Says: "reply to one " + name + " lost", Chaos: true, Rounds: 3,
 		Promise: "none lost, doubled or run again: the call is sent again and finds itself done",
 		Strike: func(ctx context.Context, f *Field) error {
 			n, _, err := f.Office(ctx)

@@ -14,6 +14,9 @@ import (
 // running, leases, slots, delayed and waiting are empty. It polls Redis itself. When ctx ends first
 // the error says what is left.
 func (s *Stack) Drained(ctx context.Context) error {
+	if s.servers != nil {
+		return s.idle(ctx)
+	}
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -35,6 +38,9 @@ var places = []string{"stream:", "running", "leases", "slots:", "delayed", "wait
 // Left returns, in words, what the store still holds that should have gone: keys of runs, consumers
 // of processes that have ended. It waits two run leases for the leader to tidy up first.
 func (s *Stack) Left(ctx context.Context) []string {
+	if s.servers != nil {
+		return s.findings(ctx)
+	}
 	patient, cancel := context.WithTimeout(ctx, 2*s.cfg.RunLease)
 	defer cancel()
 	ticker := time.NewTicker(100 * time.Millisecond)

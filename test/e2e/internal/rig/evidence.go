@@ -17,6 +17,9 @@ import (
 // JudgeFrom for what is left out.
 func (s *Stack) History(ctx context.Context, c *carillon.Client, name string, seed uint64) (history.History, error) {
 	h := s.Witnessed(name, seed)
+	if s.servers != nil {
+		return h, nil
+	}
 	steps, err := ledger.Read(s.sub("redis"))
 	if err != nil {
 		return h, fmt.Errorf("rig: read what Redis stored: %w", err)

@@ -43,7 +43,7 @@ func (s *Stack) Lines(name string) (*Lines, error) {
 // access is what a node of that name is to be told of etcd and Redis.
 func (s *Stack) access(name string) (etcd, redis string, err error) {
 	if !s.cfg.Relayed {
-		return strings.Join(s.Endpoints(), ","), s.redis.URL(), nil
+		return strings.Join(s.Endpoints(), ","), s.RedisURL(), nil
 	}
 	l, err := s.Lines(name)
 	if err != nil {

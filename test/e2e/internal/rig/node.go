@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,7 +39,7 @@ func (s *Stack) StartNodeIn(name string, env []string, args ...string) (*Node, e
 		s.cfg.Binary, "node", "--name", name, "--etcd", etcd, "--redis", redis,
 		"--lease-ttl", s.cfg.LeaseTTL.String(), "--run-lease", s.cfg.RunLease.String(), "--drain-timeout", "10s",
 		"--allow-http-to", "127.0.0.0/8",
-	}, args...)
+	}, append(slices.Clone(s.cfg.Args), args...)...)
 	n := &Node{ready: make(chan struct{})}
 	p, err := Spawn(name, filepath.Join(s.cfg.Dir, name+".log"), env, argv, n.hear)
 	if err != nil {

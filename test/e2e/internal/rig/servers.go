@@ -16,7 +16,7 @@ import (
 )
 
 // Servers are Redis servers that work together: masters of a Redis Cluster, or a master with a
-// replica that sentinels watch. Nodes are told of them by --redis, which wins over the stack's own.
+// replica that sentinels watch. See Config.Servers.
 type Servers struct {
 	Redis []*devstack.Redis // masters first, then one replica, of the last master
 

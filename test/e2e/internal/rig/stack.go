@@ -27,6 +27,11 @@ type Config struct {
 	RunLease time.Duration
 	Relayed  bool             // nodes reach etcd and Redis through relays, see Lines
 	Now      func() time.Time // default time.Now
+	Args     []string         // further ones of every node
+
+	// Servers starts what nodes and clients use in place of the stack's own Redis. Then the evidence is
+	// that of the witness and of etcd alone, and nothing may be Relayed.
+	Servers func(ctx context.Context, dir string) (*Servers, error)
 }
 
 // cluster is the name that nodes use by default, and the namespace of their keys.
@@ -39,6 +44,7 @@ type Stack struct {
 
 	cfg     Config
 	redis   *devstack.Redis
+	servers *Servers
 	inside  *devstack.Etcd // either this
 	outside *etcd          // or this
 	raw     *redis.Client
@@ -86,6 +92,11 @@ func (s *Stack) start(ctx context.Context) (err error) {
 		return fmt.Errorf("rig: redis url: %w", err)
 	}
 	s.raw = redis.NewClient(options)
+	if s.cfg.Servers != nil {
+		if s.servers, err = s.cfg.Servers(ctx, s.cfg.Dir); err != nil {
+			return err
+		}
+	}
 	if s.cfg.Members == 0 {
 		s.inside, err = devstack.StartEtcd(ctx, devstack.EtcdConfig{Dir: s.sub("etcd"), UnsafeNoFsync: true})
 	} else {
@@ -133,12 +144,20 @@ func (s *Stack) Redis() *devstack.Redis { return s.redis }
 // Raw is a client of the server itself, for what Carillon's client does not do. The stack closes it.
 func (s *Stack) Raw() *redis.Client { return s.raw }
 
+// Servers are those of Config.Servers, or nil. The stack closes them.
+func (s *Stack) Servers() *Servers { return s.servers }
+
 // RedisURL is what --redis takes.
-func (s *Stack) RedisURL() string { return s.redis.URL() }
+func (s *Stack) RedisURL() string {
+	if s.servers != nil {
+		return s.servers.URL()
+	}
+	return s.redis.URL()
+}
 
 // Client is a client of the cluster's store. The caller closes it. A node must have been ready.
 func (s *Stack) Client(ctx context.Context) (*carillon.Client, error) {
-	return carillon.NewClient(ctx, carillon.ClientConfig{Redis: s.redis.URL(), Namespace: cluster})
+	return carillon.NewClient(ctx, carillon.ClientConfig{Redis: s.RedisURL(), Namespace: cluster})
 }
 
 // Close ends all processes, the nodes first, and waits for them.
@@ -157,6 +176,9 @@ func (s *Stack) Close() error {
 	}
 	if s.Watch != nil {
 		errs = append(errs, s.Watch.Close())
+	}
+	if s.servers != nil {
+		errs = append(errs, s.servers.Close())
 	}
 	if s.raw != nil {
 		errs = append(errs, s.raw.Close())
