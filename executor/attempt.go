@@ -71,6 +71,7 @@ func (l *line) begin(work context.Context, m store.Message, owner string, sent t
 
 // run calls the handler and reports its ending, even when it ends the goroutine.
 func (l *line) run(ctx context.Context, a *attempt) {
+	deepen(0)
 	l.tell(job.JobStarted, a.msg, a.msg.Runs[0], "")
 	l.pool.busy.Add(1)
 	e := ending{err: errExited}
@@ -81,6 +82,16 @@ func (l *line) run(ctx context.Context, a *attempt) {
 		l.ended(a, e)
 	}()
 	l.call(ctx, a.msg, &e)
+}
+
+// deepen makes the stack of a new goroutine grow while there is next to nothing on it to copy; handlers and
+// what follows them need that much.
+//
+//go:noinline
+func deepen(i int) byte {
+	var room [6 << 10]byte
+	room[i] = 1
+	return room[len(room)-1-i]
 }
 
 func (l *line) call(ctx context.Context, m store.Message, e *ending) {

@@ -242,6 +242,11 @@ func (l *line) postpone(ctx context.Context, o opened) error {
 // startOf is the call that starts as many messages as there is room for, in order, and gives the others back.
 func (l *line) startOf(entries []opened, room int) store.Start {
 	st := store.Start{Consumer: l.consumer, Owner: l.owner(), Lease: l.cfg.Lease, Entries: make([]string, 0, len(entries))}
+	count := 0
+	for _, e := range entries {
+		count += len(e.messages)
+	}
+	st.Run = make([]store.Taken, 0, min(count, room))
 	for i, e := range entries {
 		st.Entries = append(st.Entries, e.id)
 		for k, m := range e.messages {

@@ -126,12 +126,19 @@ func DecodeMessage(body string) (Message, error) {
 	if !ok {
 		return Message{}, fmt.Errorf("store: message: %w: no runs", ErrUnreadable)
 	}
-	f := strings.Split(head, "\t")
+	var f [messageFields + 1]string
+	fields := 0
+	for field := range strings.SplitSeq(head, "\t") {
+		if fields < len(f) {
+			f[fields] = field
+		}
+		fields++
+	}
 	if f[0] != messageFormat {
 		return Message{}, fmt.Errorf("store: message: %w: it begins with %.40q", ErrUnreadable, f[0])
 	}
-	if len(f) != messageFields+1 || f[messageFields] != "" {
-		return Message{}, fmt.Errorf("store: message: %w: %d fields", ErrUnreadable, len(f))
+	if fields != len(f) || f[messageFields] != "" {
+		return Message{}, fmt.Errorf("store: message: %w: %d fields", ErrUnreadable, fields)
 	}
 	n := numbers{}
 	m := Message{
