@@ -3,8 +3,6 @@ package scheduler
 import (
 	"context"
 	"errors"
-	"slices"
-	"time"
 
 	"github.com/carillon-project/carillon/store"
 )
@@ -18,65 +16,27 @@ type item struct {
 	bytes    int
 }
 
-// sent is what became of a batch.
-type sent struct {
-	items   []item
-	answers []store.Dispatched // of the first of items, as far as the calls went
-	at      time.Duration      // local time of the last answer
-	err     error
-}
-
-// fire decides and dispatches the due jobs of one page, and reports whether there may be more to do
-// at once. Batches are decided while Redis carries out those before: one is under way and one is
-// ready, since what is read for a third has to wait its turn at Redis.
-func (p *partition) fire(ctx context.Context, due store.Due) (again bool, err error) {
-	jobs := p.admit(due)
-	if len(jobs) == 0 {
-		return false, nil
+// fire decides and dispatches what is due, of which due names the first jobs, and reports whether there
+// may be more to do at once. whole says that due names all.
+func (p *partition) fire(ctx context.Context, due store.Due, whole bool) (again bool, err error) {
+	jobs := p.admit(due.Jobs)
+	f := &firing{
+		partition: p, now: due.Now, jobs: jobs, gone: len(due.Jobs) - len(jobs), last: due.Jobs[len(due.Jobs)-1], read: len(due.Jobs), whole: whole,
+		ready: make(chan call, 1), done: make(chan sent, 1),
 	}
-	deadline := p.elapsed() + passPeriod
-	spend := &budget{left: passSteps, expired: func() bool { return p.elapsed() > deadline }}
-	ready, done := make(chan []item, 1), make(chan []sent, 1)
-	go func() { done <- p.sendAll(ctx, ready) }()
-	for batch := range slices.Chunk(jobs, store.MaxDispatch) {
-		var items []item
-		if items, err = p.prepare(ctx, batch, due.Now, spend); err != nil {
-			break
-		}
-		ready <- items
-	}
-	close(ready)
-	for _, s := range <-done {
-		p.settle(s)
-		err = errors.Join(err, s.err)
-	}
+	err = f.run(ctx)
 	if errors.Is(err, store.ErrPaused) && !lostOffice(err) { // since it was read; the next look says so
 		return true, nil
 	}
-	return true, err
-}
-
-// sendAll dispatches batches until there are no more; after a failure it only takes them.
-func (p *partition) sendAll(ctx context.Context, ready <-chan []item) []sent {
-	var all []sent
-	failed := false
-	for items := range ready {
-		if failed || len(items) == 0 {
-			continue
-		}
-		s := p.send(ctx, items)
-		failed = s.err != nil
-		all = append(all, s)
-	}
-	return all
+	return f.begun, err
 }
 
 // admit leaves out the jobs that are held.
-func (p *partition) admit(due store.Due) []store.DueJob {
+func (p *partition) admit(due []store.DueJob) []store.DueJob {
 	now := p.elapsed()
 	p.sweepHolds(now)
-	jobs := make([]store.DueJob, 0, len(due.Jobs))
-	for _, j := range due.Jobs {
+	jobs := make([]store.DueJob, 0, len(due))
+	for _, j := range due {
 		if !p.isHeld(j, now) {
 			jobs = append(jobs, j)
 		}
@@ -110,13 +70,15 @@ func (p *partition) parkFailed(ctx context.Context, j store.DueJob, header *stor
 }
 
 // prepare decides a batch. Jobs that vanished, changed, or need more steps are left out.
-func (p *partition) prepare(ctx context.Context, batch []store.DueJob, now int64, spend *budget) ([]item, error) {
-	jobs, err := p.learn(ctx, batch)
+func (p *partition) prepare(ctx context.Context, r *reading, now int64) ([]item, error) {
+	jobs, err := p.learn(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	items := make([]item, 0, len(batch))
-	for i, j := range batch {
+	deadline := p.elapsed() + passPeriod
+	spend := &budget{left: passSteps, expired: func() bool { return p.elapsed() > deadline }}
+	items := make([]item, 0, len(jobs))
+	for i, j := range r.batch {
 		p.pulse.beat()
 		k := jobs[i]
 		if k == nil {

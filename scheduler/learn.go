@@ -18,50 +18,73 @@ type known struct {
 // recordsBatch bounds the memory of records that are read together.
 const recordsBatch = 250
 
-// learn returns the jobs of a batch ready for use, and reads those that are not known; nil stands for
-// one that is gone or unusable.
-func (p *partition) learn(ctx context.Context, batch []store.DueJob) ([]*known, error) {
-	jobs := make([]*known, len(batch))
-	var missing []int
-	for i, j := range batch {
-		if k, ok := p.jobs.get(j.ID); ok && (k.calendars == 0 || k.calendars == p.calendars.Version) {
-			jobs[i] = k
-		} else {
-			missing = append(missing, i)
-		}
-	}
-	for part := range slices.Chunk(missing, recordsBatch) {
-		if err := p.read(ctx, batch, part, jobs); err != nil {
-			return nil, err
-		}
-	}
-	return jobs, nil
+// reading is a batch of jobs whose records, as far as they are not known, are being read.
+type reading struct {
+	batch   []store.DueJob
+	jobs    []*known // nil where it is to be read
+	missing []int    // indexes of those in the batch
+	done    chan struct{}
+	found   []store.Found // of missing, when done is closed
+	err     error
 }
 
-// read reads the jobs of a batch that have the given indexes.
-func (p *partition) read(ctx context.Context, batch []store.DueJob, missing []int, into []*known) error {
-	ids := make([]string, len(missing))
-	for n, i := range missing {
-		ids[n] = batch[i].ID
+// begin begins to read what is not known of a batch.
+func (p *partition) begin(ctx context.Context, batch []store.DueJob) *reading {
+	r := &reading{batch: batch, jobs: make([]*known, len(batch)), done: make(chan struct{})}
+	for i, j := range batch {
+		if k, ok := p.jobs.get(j.ID); ok && (k.calendars == 0 || k.calendars == p.calendars.Version) {
+			r.jobs[i] = k
+		} else {
+			r.missing = append(r.missing, i)
+		}
 	}
-	call, done := p.call(ctx)
-	found, err := p.cfg.Store.Records(call, p.index, ids)
-	done()
-	if err != nil {
-		return err
+	if len(r.missing) == 0 {
+		close(r.done)
+		return r
 	}
-	for n, i := range missing {
-		j, f := batch[i], &found[n]
+	go func() {
+		defer close(r.done)
+		p.read(ctx, r)
+	}()
+	return r
+}
+
+// read reads the records of a batch that are missing.
+func (p *partition) read(ctx context.Context, r *reading) {
+	for part := range slices.Chunk(r.missing, recordsBatch) {
+		ids := make([]string, len(part))
+		for n, i := range part {
+			ids[n] = r.batch[i].ID
+		}
+		call, done := p.call(ctx)
+		found, err := p.cfg.Store.Records(call, p.index, ids)
+		done()
+		if err != nil {
+			r.err = err
+			return
+		}
+		r.found = append(r.found, found...)
+	}
+}
+
+// learn returns the jobs of a batch ready for use; nil stands for one that is gone or unusable.
+func (p *partition) learn(ctx context.Context, r *reading) ([]*known, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	for n, i := range r.missing {
+		var err error
+		j, f := r.batch[i], &r.found[n]
 		if f.State != "" {
-			into[i], err = p.use(ctx, j, f.Entry, f.Err)
+			r.jobs[i], err = p.use(ctx, j, f.Entry, f.Err)
 		} else {
 			err = p.unusable(ctx, j, f.Err)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return r.jobs, nil
 }
 
 // use makes a stored job known, or parks it. A job that came anew under its id is held no more.

@@ -93,7 +93,7 @@ func newPartition(r *running, index int) *partition {
 	return &partition{
 		running: r, index: index, log: r.log.With("partition", index), mail: newMailbox(),
 		jobs: newCache[*known](cacheEntries, cacheBytes), triggers: newCache[trigger.Trigger](cacheEntries/10, cacheBytes/8),
-		held: map[string]*hold{}, page: store.MaxDispatch,
+		held:  map[string]*hold{},
 		trust: trust{lease: r.cfg.Lease}, excess: clampFactor * r.cfg.Lease,
 	}
 }

@@ -27,7 +27,6 @@ type partition struct {
 	calendars store.Calendars
 	review    review
 	held      map[string]*hold
-	page      int // how many due jobs to ask for
 	swept     time.Duration
 	pulse     pulse // for the watchdog
 	trust     trust // of leases that seem to have ended
@@ -37,8 +36,7 @@ type partition struct {
 
 const (
 	stuckPause   = 250 * time.Millisecond // before trying again what is due and did not move
-	largestPage  = 4_000
-	utmostPage   = 6_500 // with held jobs; beyond some 7,900 a script cannot
+	utmostPage   = 6_500                  // of a look, with held jobs; beyond some 7,900 a script cannot
 	promoteLimit = 500
 	recoverLimit = 100
 )
@@ -124,13 +122,14 @@ func (p *partition) judge(ctx context.Context, began time.Duration, err error) (
 // pass does everything that is due, once, and returns the time of Redis to sleep until; 0 = there
 // is more to do at once.
 func (p *partition) pass(ctx context.Context) (target int64, err error) {
-	due, err := p.look(ctx)
+	limit := min(store.MaxDispatch+len(p.held), utmostPage)
+	due, err := p.look(ctx, limit)
 	if err != nil {
 		return 0, err
 	}
 	again := false
 	if !due.Paused && len(due.Jobs) > 0 {
-		if again, err = p.fire(ctx, due); err != nil {
+		if again, err = p.fire(ctx, due, len(due.Jobs) < limit); err != nil {
 			return 0, err
 		}
 	}
@@ -155,12 +154,11 @@ func (p *partition) pass(ctx context.Context) (target int64, err error) {
 	return p.nap(due), nil
 }
 
-// look reads what is due, and learns the time of Redis from it.
-func (p *partition) look(ctx context.Context) (store.Due, error) {
+// look reads up to limit jobs that are due, and learns the time of Redis from it.
+func (p *partition) look(ctx context.Context, limit int) (store.Due, error) {
 	call, done := p.call(ctx)
 	defer done()
 	sent := p.elapsed()
-	limit := min(p.page+len(p.held), utmostPage)
 	due, err := p.cfg.Store.Due(call, p.index, limit)
 	if err != nil {
 		return store.Due{}, err
@@ -178,10 +176,6 @@ func (p *partition) look(ctx context.Context) (store.Due, error) {
 		p.log.Warn("the clock of Redis was set, recovery waits", "redis_time", time.UnixMilli(due.Now).UTC(), "recovery_waits", p.cfg.Lease)
 		p.trust.doubt(received)
 		p.excess = p.cfg.Lease
-	}
-	p.page = store.MaxDispatch
-	if len(due.Jobs) == limit {
-		p.page = largestPage
 	}
 	return due, p.seeCalendars(ctx, due)
 }

@@ -83,31 +83,17 @@ func coalescedCause(count int64, how job.Coalesce) string {
 	return fmt.Sprintf("%d %s folded into the %s", count, times, how)
 }
 
-// send dispatches prepared items, as many per call as its bounds allow. It touches nothing of the
-// partition that changes.
-func (p *partition) send(ctx context.Context, items []item) sent {
-	s := sent{items: items}
-	for len(s.answers) < len(items) {
-		part, bytes := []store.Dispatch{}, 0
-		for _, it := range items[len(s.answers):] {
-			if len(part) == store.MaxDispatch || (len(part) > 0 && bytes+it.bytes > largestCall) {
-				break
-			}
-			part, bytes = append(part, it.dispatch), bytes+it.bytes
-		}
-		call, done := p.call(ctx)
-		answers, err := p.cfg.Store.Dispatch(call, p.index, p.office, part)
-		done()
-		if err != nil {
-			s.err = err
-			return s
-		}
-		s.answers, s.at = append(s.answers, answers...), p.elapsed()
+// fitting is how many of the first items one call takes, at least one.
+func fitting(items []item) int {
+	n, bytes := 0, 0
+	for n < len(items) && n < store.MaxDispatch && (n == 0 || bytes+items[n].bytes <= largestCall) {
+		bytes += items[n].bytes
+		n++
 	}
-	return s
+	return n
 }
 
-// settle notes what became of a batch.
+// settle notes what became of a call.
 func (p *partition) settle(s sent) {
 	now := p.elapsed()
 	at := p.clock.redis(s.at)

@@ -43,12 +43,36 @@ const MaxDispatch = 500
 // Dispatch advances jobs of one partition. Each job at most once per call. ErrFenced and ErrPaused
 // mean that nothing was done.
 func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Dispatch) ([]Dispatched, error) {
-	if len(jobs) == 0 {
+	return s.PrepareDispatch(partition, o, jobs).Send(ctx)
+}
+
+// PreparedDispatch is a call of Dispatch that has been written and not yet sent.
+type PreparedDispatch struct {
+	store     *Store
+	partition int
+	office    Office
+	keys      []string
+	args      []any
+	jobs      int
+}
+
+// PrepareDispatch does of Dispatch what needs no server. The jobs must not be changed until it is sent.
+func (s *Store) PrepareDispatch(partition int, o Office, jobs []Dispatch) *PreparedDispatch {
+	p := &PreparedDispatch{store: s, partition: partition, office: o, jobs: len(jobs)}
+	if len(jobs) > 0 {
+		c := dispatchCall{keys: s.partitions[partition], node: s.cfg.Node, term: o.Term, jobs: jobs}
+		p.keys, p.args = c.write()
+	}
+	return p
+}
+
+// Send sends the call and returns what Dispatch does.
+func (p *PreparedDispatch) Send(ctx context.Context) ([]Dispatched, error) {
+	if p.jobs == 0 {
 		return nil, nil
 	}
-	c := dispatchCall{keys: s.partitions[partition], node: s.cfg.Node, term: o.Term, jobs: jobs}
-	keys, args := c.write()
-	t, err := s.office(ctx, dispatchScript, o, keys, args...)
+	s := p.store
+	t, err := s.office(ctx, dispatchScript, p.office, p.keys, p.args...)
 	if err != nil {
 		return nil, err
 	}
@@ -56,39 +80,53 @@ func (s *Store) Dispatch(ctx context.Context, partition int, o Office, jobs []Di
 		return nil, fmt.Errorf("store %s: dispatch: %w", s.cfg.Name, ErrPaused)
 	}
 	n := numbers{}
-	s.sequences[partition].atLeast(n.orZero(t[1]))
-	return c.answers(t[2:]), n.unreadable("dispatch")
+	s.sequences[p.partition].atLeast(n.orZero(t[1]))
+	return p.answers(t[2:]), n.unreadable("dispatch")
 }
 
-// dispatchCall is one call of the script: what it is made of, and how. Nearly all of its arguments are
-// pieces of one text, so that a job costs few allocations.
+// answers are the tags of the script; no tags mean that all are OK.
+func (p *PreparedDispatch) answers(tags []string) []Dispatched {
+	all := make([]Dispatched, p.jobs)
+	for i := range all {
+		all[i] = DispatchOK
+		if len(tags) > 0 {
+			all[i] = Dispatched(tags[i])
+		}
+	}
+	return all
+}
+
+// dispatchCall writes one call of the script. Nearly all of its arguments are pieces of one text, so
+// that a job costs few allocations.
 type dispatchCall struct {
 	keys keys
 	node string
 	term int64
 	jobs []Dispatch
 
-	order  []int // of the jobs: those that finish come first
-	finish int   // how many do
+	finish int // how many jobs do
 	text   []byte
 	ends   []int // of the pieces of text
 }
 
 // write returns the keys and the arguments of the script, after those of every script of the leader.
 func (c *dispatchCall) write() (keys []string, args []any) {
-	c.sort()
 	k := c.keys
-	usual := c.jobs[c.order[0]].Executor
+	usual := c.jobs[0].Executor
 	odd := oddJobs{keys: []string{k.events(), k.jobs(), k.fence(), k.paused(), k.runTimes(), k.calendars(), k.calendarJobs(), k.stream(usual)}}
 	messages, bytes, latest := 0, 0, int64(0)
-	for _, d := range c.jobs {
+	for i := range c.jobs {
+		d := &c.jobs[i]
 		for _, m := range d.Messages {
 			messages, bytes = messages+1, bytes+len(m.Args)+64*len(m.Runs)
 		}
 		latest = max(latest, d.Latest)
+		if d.Next == nil {
+			c.finish++
+		}
 	}
 	c.text = make([]byte, 0, 640*len(c.jobs)+bytes+bytes/4)
-	c.ends = make([]int, 0, 3*len(c.jobs)+c.finish+messages+2)
+	c.ends = make([]int, 0, 3*len(c.jobs)+messages+2)
 	c.writeHistories()
 	c.writeEvents()
 	c.writeHeaders()
@@ -98,43 +136,29 @@ func (c *dispatchCall) write() (keys []string, args []any) {
 		odd.keys = append(odd.keys, pieces[i])
 	}
 	pieces = pieces[c.finish:]
-	args = append(make([]any, 0, 16+5*len(c.jobs)+messages), len(c.jobs), share(messages, bytes), c.finish, latest, &pieces[0], &pieces[1])
-	for at, i := range c.order {
-		odd.see(k, at, usual, &c.jobs[i])
+	args = append(make([]any, 0, 16+4*len(c.jobs)+messages), len(c.jobs), share(messages, bytes), c.finish, latest, &pieces[0], &pieces[1])
+	for i := range c.jobs {
+		odd.see(k, i, usual, &c.jobs[i])
 	}
 	args = append(args, odd.count)
-	for _, i := range c.order {
+	for i := range c.jobs {
 		args = append(args, &c.jobs[i].ID)
 	}
 	pieces = pieces[2:]
-	headers := 2*len(c.jobs) - c.finish
+	headers := len(pieces) - messages
 	for i := range pieces[:headers] {
 		args = append(args, &pieces[i])
 	}
-	for _, i := range c.order[c.finish:] {
-		args = append(args, &c.jobs[i].RunTime)
+	for i := range c.jobs {
+		if c.jobs[i].Next != nil {
+			args = append(args, &c.jobs[i].RunTime)
+		}
 	}
 	args = append(args, odd.args...)
 	for i := range pieces[headers:] {
 		args = append(args, &pieces[headers+i])
 	}
 	return odd.keys, args
-}
-
-// sort puts the jobs that finish before those that go on.
-func (c *dispatchCall) sort() {
-	c.order = make([]int, 0, len(c.jobs))
-	for i := range c.jobs {
-		if c.jobs[i].Next == nil {
-			c.order = append(c.order, i)
-		}
-	}
-	c.finish = len(c.order)
-	for i := range c.jobs {
-		if c.jobs[i].Next != nil {
-			c.order = append(c.order, i)
-		}
-	}
 }
 
 // cut ends a piece of the text.
@@ -152,9 +176,11 @@ func (c *dispatchCall) pieces() []string {
 // writeHistories makes the keys of the histories of the jobs that finish.
 func (c *dispatchCall) writeHistories() {
 	prefix := c.keys.history("")
-	for _, i := range c.order[:c.finish] {
-		c.text = append(append(c.text, prefix...), c.jobs[i].ID...)
-		c.cut()
+	for i := range c.jobs {
+		if c.jobs[i].Next == nil {
+			c.text = append(append(c.text, prefix...), c.jobs[i].ID...)
+			c.cut()
+		}
 	}
 }
 
@@ -163,7 +189,7 @@ func (c *dispatchCall) writeHistories() {
 func (c *dispatchCall) writeEvents() {
 	details := make([]byte, 0, 24*len(c.jobs))
 	begin := len(c.text)
-	for _, i := range c.order {
+	for i := range c.jobs {
 		d := &c.jobs[i]
 		if len(c.text) > begin && (len(d.Events) > 0 || d.Next == nil) {
 			c.text = append(c.text, '\n')
@@ -189,37 +215,31 @@ func (c *dispatchCall) writeEvents() {
 	c.cut()
 }
 
-// writeHeaders makes a piece of each header that was read, then of each to store.
+// writeHeaders makes a piece of each header that was read, then, unless all jobs finish, of each to
+// store.
 func (c *dispatchCall) writeHeaders() {
-	for _, i := range c.order {
+	for i := range c.jobs {
 		c.text = c.jobs[i].Old.appendTo(c.text)
 		c.cut()
 	}
-	for _, i := range c.order[c.finish:] {
-		c.text = c.jobs[i].Next.appendTo(c.text)
+	if c.finish == len(c.jobs) {
+		return
+	}
+	for i := range c.jobs {
+		if next := c.jobs[i].Next; next != nil {
+			c.text = next.appendTo(c.text)
+		}
 		c.cut()
 	}
 }
 
 func (c *dispatchCall) writeMessages() {
-	for _, i := range c.order {
+	for i := range c.jobs {
 		for k := range c.jobs[i].Messages {
 			c.text = c.jobs[i].Messages[k].appendTo(c.text)
 			c.cut()
 		}
 	}
-}
-
-// answers are the tags of the script in the order of the jobs; no tags mean that all are OK.
-func (c *dispatchCall) answers(tags []string) []Dispatched {
-	all := make([]Dispatched, len(c.jobs))
-	for at, i := range c.order {
-		all[i] = DispatchOK
-		if len(tags) > 0 {
-			all[i] = Dispatched(tags[at])
-		}
-	}
-	return all
 }
 
 // oddJobs collects what the script has to be told of the jobs that are not usual: one message for the

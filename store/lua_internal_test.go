@@ -51,7 +51,7 @@ var (
 	keyVars = map[string]map[string]bool{
 		"lib":      {"key": true},
 		"due":      {"key": true},
-		"dispatch": {"stream": true, "history": true, "unpack(KEYS": true},
+		"dispatch": {"stream": true, "history": true, "unpack(histories": true},
 		"start":    {"keyLine": true, "keyRuns": true},
 		"taken":    {"unpack(slots": true, "unpack(counts": true},
 		"ends":     {"unpack(slots": true},

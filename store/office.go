@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Office is what a leader proves itself with: the cluster's epoch and its term, the create
@@ -111,6 +113,26 @@ func (s *Store) Due(ctx context.Context, partition, limit int) (Due, error) {
 		d.Jobs = append(d.Jobs, DueJob{ID: t[i], RunTime: n.read(t[i+1])})
 	}
 	return d, n.err
+}
+
+// DueAfter reads up to limit jobs that are due at a time, from behind one that Due or DueAfter has
+// named, in the same order. left is how many of those up to that one may still be there. more is false when
+// no others are due.
+func (s *Store) DueAfter(ctx context.Context, partition int, last DueJob, at int64, left, limit int) (jobs []DueJob, more bool, err error) {
+	found, err := s.reader.ZRangeByScoreWithScores(ctx, s.partitions[partition].runTimes(), &redis.ZRangeBy{
+		Min: strconv.FormatInt(last.RunTime, 10), Max: strconv.FormatInt(at, 10), Count: int64(left + limit),
+	}).Result()
+	if err != nil {
+		return nil, false, s.explain("due", err)
+	}
+	jobs = make([]DueJob, 0, len(found))
+	for _, z := range found {
+		j := DueJob{ID: text(z.Member), RunTime: int64(z.Score)}
+		if j.RunTime > last.RunTime || j.ID > last.ID {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, len(found) == left+limit, nil
 }
 
 // Park takes a due job that cannot be used out of the schedule; its record stays byte for byte. header

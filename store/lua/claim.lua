@@ -1,8 +1,9 @@
 -- claim: the checks of dispatch, after refer; not a script of its own. KEYS and ARGV are as dispatch says.
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'PAUSED'} end
 local n, f, share = tonumber(ARGV[7]), tonumber(ARGV[9]), 2 * ARGV[8]
-local ids, olds, news, times = 13, 13 + n, 13 + 2 * n - f, 13 + 3 * n - 2 * f -- before the first of each
-local at = times + n + 1
+local ids, olds, news = 13, 13 + n, 13 + 2 * n -- before the first of each column
+local times = news + (f < n and n or 0)
+local at = times + n - f + 1
 local odd, refused, version = {}, {}, nil
 for _ = 1, tonumber(ARGV[13]) do
   odd[tonumber(ARGV[at])] = at

@@ -1,20 +1,21 @@
 -- dispatch: advance due jobs and put their runs into the streams, all or nothing per job.
 -- KEYS[4] paused (string)  KEYS[5] run_times (zset)  KEYS[6] calendars (hash)
--- KEYS[7] calendar_jobs (hash)  KEYS[8] the usual stream  then the histories of the jobs that finish, in
--- their order, then other streams and histories
+-- KEYS[7] calendar_jobs (hash)  KEYS[8] the usual stream  then the histories of the jobs that finish, then
+-- other streams and histories
 -- ARGV[7] jobs  ARGV[8] how many bodies, of whichever jobs, may share an entry of a stream (m1, m2, …)
--- ARGV[9] how many of the jobs finish: they come first  ARGV[10] the latest time dispatched, of all, ms
+-- ARGV[9] how many of the jobs finish  ARGV[10] the latest time dispatched, of all, ms
 -- ARGV[11] their events, with a newline between two  ARGV[12] for each job "latest time length of its
 -- events;"  ARGV[13] how many jobs are not usual
--- then by columns, each in the order of the jobs: ids; headers that were read; of the jobs that go on, the
---   headers to store, then their next run times in ms
+-- then by columns, each in the order of the jobs: ids; headers that were read; headers to store, '' for a
+--   job that finishes, unless all do; next run times in ms of those that go on
 -- then per job that is not usual: which it is, index of its stream, index of its history (0 if it has no
 --   rows), version of the calendars it was decided with or '' if it refers to none, rows (each one text,
 --   with a newline between two), how many bodies
 -- then the bodies: one of each usual job, for the usual stream
 -- Returns {now, the sequence if it grew or '', tag, tag, …} with OK | STALE | NOT_DUE per job, or no
 -- tags when all are OK; or {FENCED, …} | {PAUSED}.
-local packs, set, when, gone = {}, {}, {}, {}
+local packs, set, when, gone, histories = {}, {}, {}, {}, {}
+local ended, going = 8, times -- of the jobs so far: the last history, the last next run time
 local function add(stream, body)
   local pack = packs[stream] or {}
   local size = #pack
@@ -27,14 +28,16 @@ end
 for i = 1, n do
   local o, stream, bodies = odd[i], KEYS[8], 1
   if o then stream, bodies = KEYS[tonumber(ARGV[o + 1])], tonumber(ARGV[o + 5]) end
+  local new = f < n and ARGV[news + i] or ''
+  if new == '' then ended = ended + 1 else going = going + 1 end
   if not refused[i] then
     for k = at, at + bodies - 1 do add(stream, ARGV[k]) end
-    if i <= f then
-      gone[#gone + 1] = ARGV[ids + i]
+    if new == '' then
+      gone[#gone + 1], histories[#histories + 1] = ARGV[ids + i], KEYS[ended]
       if o and ARGV[o + 3] ~= '' then refer(KEYS[6], KEYS[7], ARGV[ids + i], '') end
     else
-      set[#set + 1], set[#set + 2] = ARGV[ids + i], ARGV[news + i] .. string.sub(values[i], #ARGV[olds + i] + 1)
-      when[#when + 1], when[#when + 2] = ARGV[times + i], ARGV[ids + i]
+      set[#set + 1], set[#set + 2] = ARGV[ids + i], new .. string.sub(values[i], #ARGV[olds + i] + 1)
+      when[#when + 1], when[#when + 2] = ARGV[going], ARGV[ids + i]
     end
     if o and ARGV[o + 4] ~= '' then
       local history = KEYS[tonumber(ARGV[o + 2])]
@@ -51,11 +54,8 @@ end
 if #gone > 0 then
   redis.call('HDEL', KEYS[2], unpack(gone))
   redis.call('ZREM', KEYS[5], unpack(gone))
-  if redis.call('EXISTS', unpack(KEYS, 9, 8 + f)) > 0 then
-    for i = 1, f do
-      local history = KEYS[8 + i]
-      if not refused[i] then redis.call('EXPIRE', history, ARGV[2]) end
-    end
+  if redis.call('EXISTS', unpack(histories)) > 0 then
+    for _, history in ipairs(histories) do redis.call('EXPIRE', history, ARGV[2]) end
   end
 end
 local reply = {stamp, #log > 0 and string.format('%.0f', redis.call('HINCRBY', KEYS[3], 'seq', 1)) or ''}

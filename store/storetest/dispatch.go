@@ -19,6 +19,8 @@ var dispatchTests = []conformance{
 	{"dispatch: jobs, executors and rows mixed in one call, each all or nothing", dispatchMixed},
 	{"dispatch: who is refused says nothing, the others all of theirs", dispatchRefusedInPart},
 	{"dispatch: 500 jobs in one call", dispatchMany},
+	{"dispatch: runs stand in their stream in the order of the jobs", dispatchOrder},
+	{"due after: goes on behind a job, whoever is left before it", dueAfter},
 	{"due: says what is due and when to look again", dueSays},
 	{"park: takes a job out of run_times and keeps the record", parkKeeps},
 	{"every script of the leader is fenced", leaderScriptsFenced},
@@ -249,6 +251,64 @@ func dispatchMany(t *testing.T, open Open) {
 		r.Errorf("a crowd of %d messages has %d entries, want several in each", store.MaxDispatch, n)
 	}
 	equal(r, "jobs left", r.raw.number("HLEN", r.key("jobs")), int64(store.MaxDispatch/2))
+}
+
+func dispatchOrder(t *testing.T, open Open) {
+	r := newRig(t, open)
+	var all []store.Dispatch
+	var want []string
+	for i := range 9 {
+		e := r.add(fmt.Sprint("j", i))
+		want = append(want, fmt.Sprint("run", i))
+		d := advance(e, message(e, e.RunTime, want[i]))
+		if i%3 == 1 {
+			d.Next = nil
+		}
+		all = append(all, d)
+	}
+	r.dispatch(all...)
+	var got []string
+	r.must(r.s.Register(r.ctx, []string{executor}, []string{"t"}))
+	r.must(r.s.Each(r.ctx, 0, store.InStream, func(p store.Placed) bool {
+		got = append(got, p.Message.Runs[0].ID)
+		return true
+	}))
+	equal(r, "order", got, want)
+	for _, d := range all {
+		e, err := r.s.Get(r.ctx, d.ID)
+		if d.Next == nil {
+			r.wantErr(err, store.ErrJobNotFound)
+			continue
+		}
+		r.must(err)
+		equal(r, d.ID, []any{e.Header, e.RunTime}, []any{*d.Next, d.RunTime})
+	}
+}
+
+func dueAfter(t *testing.T, open Open) {
+	r := newRig(t, open)
+	r.raw.do("ZADD", r.key("run_times"), 5, "c", 7, "b", 7, "bb", 7, "d", 8, "a", 9, "e", 11, "z")
+	j := func(id string, at int64) store.DueJob { return store.DueJob{ID: id, RunTime: at} }
+	for _, c := range []struct {
+		name        string
+		last        store.DueJob
+		left, limit int
+		want        []store.DueJob
+		more        bool
+	}{
+		{"all behind one", j("b", 7), 0, 10, []store.DueJob{j("bb", 7), j("d", 7), j("a", 8), j("e", 9)}, false},
+		{"one that is gone", j("c", 7), 2, 10, []store.DueJob{j("d", 7), j("a", 8), j("e", 9)}, false},
+		{"as many as asked", j("b", 7), 1, 2, []store.DueJob{j("bb", 7), j("d", 7)}, true},
+		{"more are left than was said", j("d", 7), 0, 2, []store.DueJob{}, true},
+		{"the last", j("e", 9), 1, 2, []store.DueJob{}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			jobs, more, err := r.s.DueAfter(r.ctx, 0, c.last, 10, c.left, c.limit)
+			r.must(err)
+			equal(r, "jobs", jobs, c.want)
+			equal(r, "more", more, c.more)
+		})
+	}
 }
 
 func dueSays(t *testing.T, open Open) {

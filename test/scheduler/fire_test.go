@@ -1,15 +1,18 @@
 package scheduler_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/scheduler"
@@ -39,7 +42,7 @@ func TestFiresInOrderAndNeverEarly(t *testing.T) {
 			t.Errorf("%s was dispatched %d ms after it was due", m.JobID, late)
 		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
 	if err := stop(); !errors.Is(err, context.Canceled) {
@@ -47,6 +50,44 @@ func TestFiresInOrderAndNeverEarly(t *testing.T) {
 	}
 	if o := s.observed(); o.Dispatched != 5 || len(o.Lateness) != 5 {
 		t.Errorf("observed %+v, want 5 runs", o)
+	}
+}
+
+// A queue of many pages is fired in one pass while its later pages are read: each job once, in the order
+// in which they are due.
+func TestLongQueueFiresInOrder(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, 1)
+	const jobs = 2*store.MaxDispatch + 2_300
+	due := s.now() - 5_000
+	ids, at := make([]string, jobs), map[string]int64{}
+	pipe := s.raw.Pipeline()
+	for i := range jobs {
+		id := fmt.Sprintf("job%05d", i)
+		ids[i], at[id] = id, due+int64(i%7/3) // three times, most jobs at one
+		h := store.Header{UID: id, Version: 1, Next: at[id], State: store.Active}
+		doc := fmt.Sprintf(`{"job":{"id":%q,"task":"work","trigger":{"type":"date","run_date":"2001-01-01T00:00:00Z"}},"created":1}`, id)
+		if i%5 == 0 { // goes on
+			doc = strings.Replace(doc, `"type":"date","run_date"`, `"type":"interval","every":"1h","start_date"`, 1)
+		}
+		pipe.HSet(t.Context(), s.key(0, "jobs"), id, h.Encode()+doc)
+		pipe.ZAdd(t.Context(), s.key(0, "run_times"), redis.Z{Score: float64(at[id]), Member: id})
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(at[a], at[b]) })
+	s.lead(1)
+	var got []string
+	for _, m := range s.fetch(0, "n/1", jobs) {
+		got = append(got, m.JobID)
+	}
+	if diff := gocmp.Diff(ids, got); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+	s.eventually("all jobs are settled", func() bool { return s.observed().Dispatched == jobs })
+	if n := s.raw.HLen(t.Context(), s.key(0, "jobs")).Val(); n != jobs/5+1 && n != jobs/5 {
+		t.Errorf("%d jobs go on, want %d", n, jobs/5)
 	}
 }
 
@@ -66,7 +107,7 @@ func TestMessageCarriesTheJob(t *testing.T) {
 		Slot: "shared", Task: "work", OnLost: job.OnLostDrop, Retry: job.Retry{MaxAttempts: 4}, Timeout: time.Second,
 		Runs: []store.MessageRun{{ID: scheduler.RunID(s.UID(), e.UID, due), Scheduled: due, Due: due}}, Args: []byte(`{"b":1}`),
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("message (-want +got):\n%s", diff)
 	}
 	after, err := s.Get(t.Context(), "a")
@@ -74,7 +115,7 @@ func TestMessageCarriesTheJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantHeader := store.Header{UID: e.UID, Version: 1, Last: due, Next: due + 3_600_000, Runs: 1, State: store.Active}
-	if diff := cmp.Diff(wantHeader, after.Header); diff != "" || after.RunTime != due+3_600_000 {
+	if diff := gocmp.Diff(wantHeader, after.Header); diff != "" || after.RunTime != due+3_600_000 {
 		t.Errorf("run time %d, header (-want +got):\n%s", after.RunTime, diff)
 	}
 }
@@ -115,10 +156,10 @@ func TestBacklogIsAccountedFor(t *testing.T) {
 				}
 				rows = append(rows, text)
 			}
-			if diff := cmp.Diff(tt.rows, rows); diff != "" {
+			if diff := gocmp.Diff(tt.rows, rows); diff != "" {
 				t.Errorf("history (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tt.events, s.events()); diff != "" {
+			if diff := gocmp.Diff(tt.events, s.events()); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 		})
@@ -134,7 +175,7 @@ func TestMissedByTheLeader(t *testing.T) {
 	})
 	s.lead(1)
 	s.eventually("the job is finished", func() bool { return !s.exists("late") })
-	if diff := cmp.Diff([]string{"job_missed late", "job_removed late"}, s.events()); diff != "" {
+	if diff := gocmp.Diff([]string{"job_missed late", "job_removed late"}, s.events()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 	rows := s.history("late")

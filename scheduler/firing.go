@@ -1,0 +1,215 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/carillon-project/carillon/store"
+)
+
+const (
+	// firingJobs is how many jobs are taken up before the rest of a pass has its turn again.
+	firingJobs = 16_000
+	// firingPage is how many more due jobs are read at a time.
+	firingPage = 2_000
+	// readAhead is how many batches are read at a time: one is decided when it has come, and the next
+	// is on its way.
+	readAhead = 2
+)
+
+// firing is one call of fire: stages that overlap, since at each of them Redis makes one wait. While one
+// dispatch is under way the next is written and waits, and jobs behind those are read. Dispatches go one
+// after another, so that runs stand in the streams in the order in which they are due.
+type firing struct {
+	*partition
+	now   int64          // the time of Redis that is decided by
+	jobs  []store.DueJob // read and not taken up
+	last  store.DueJob   // the last that was read
+	whole bool           // no more are to be read
+	read  int            // how many jobs were
+	gone  int            // how many of those are settled, or were left out
+	begun bool           // some were not
+
+	page     *page      // of jobs, on its way
+	readings []*reading // of batches, the oldest first
+
+	ready chan call
+	done  chan sent
+	err   error // of what was sent
+}
+
+// call is a part of a batch that is written.
+type call struct {
+	items []item
+	write *store.PreparedDispatch
+}
+
+// sent is what became of a call.
+type sent struct {
+	items   []item
+	answers []store.Dispatched // one per item, or none after a failure
+	at      time.Duration      // local time of the answer
+	err     error
+}
+
+// run goes through all jobs. Nothing that it began is under way when it returns.
+func (f *firing) run(ctx context.Context) error {
+	var sender sync.WaitGroup
+	sender.Go(func() { f.sendAll(ctx) })
+	err := f.prepareAll(ctx)
+	close(f.ready)
+	for s := range f.done {
+		f.take(s)
+	}
+	sender.Wait()
+	for _, r := range f.readings {
+		<-r.done
+	}
+	if f.page != nil {
+		<-f.page.done
+	}
+	return errors.Join(err, f.err)
+}
+
+// prepareAll decides and writes batches until there are no more, or something fails.
+func (f *firing) prepareAll(ctx context.Context) error {
+	for f.err == nil {
+		if err := f.fill(ctx); err != nil {
+			return err
+		}
+		if len(f.readings) == 0 {
+			return nil
+		}
+		r := f.readings[0]
+		f.readings = f.readings[1:]
+		<-r.done
+		items, err := f.prepare(ctx, r, f.now)
+		if err != nil {
+			return err
+		}
+		f.gone += len(r.batch) - len(items)
+		for len(items) > 0 {
+			some := items[:fitting(items)]
+			items = items[len(some):]
+			f.hand(f.written(some))
+		}
+	}
+	return nil
+}
+
+// fill has batches read ahead, as far as there are jobs.
+func (f *firing) fill(ctx context.Context) error {
+	for len(f.readings) < readAhead {
+		if len(f.jobs) <= store.MaxDispatch && f.page == nil && !f.whole {
+			f.page = f.turn(ctx)
+		}
+		if len(f.jobs) == 0 {
+			if f.page == nil || len(f.readings) > 0 && !f.page.here() {
+				return nil
+			}
+			if err := f.takeUp(); err != nil {
+				return err
+			}
+			continue
+		}
+		f.begun = true
+		n := min(len(f.jobs), store.MaxDispatch)
+		f.readings = append(f.readings, f.begin(ctx, f.jobs[:n]))
+		f.jobs = f.jobs[n:]
+	}
+	return nil
+}
+
+// page is a read of further due jobs.
+type page struct {
+	done chan struct{} // closes when the rest is there
+	jobs []store.DueJob
+	more bool
+	err  error
+}
+
+func (p *page) here() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// turn begins to read the jobs behind the last that was read.
+func (f *firing) turn(ctx context.Context) *page {
+	p := &page{done: make(chan struct{})}
+	last, left := f.last, f.read-f.gone
+	ctx, done := f.call(ctx)
+	go func() {
+		defer close(p.done)
+		defer done()
+		p.jobs, p.more, p.err = f.cfg.Store.DueAfter(ctx, f.index, last, f.now, left, firingPage)
+	}()
+	return p
+}
+
+// takeUp waits for the page and takes up its jobs.
+func (f *firing) takeUp() error {
+	p := f.page
+	<-p.done
+	f.page = nil
+	if p.err != nil {
+		return p.err
+	}
+	f.read += len(p.jobs)
+	f.whole = !p.more || len(p.jobs) == 0 || f.read >= firingJobs
+	if len(p.jobs) > 0 {
+		f.last = p.jobs[len(p.jobs)-1]
+	}
+	f.jobs = f.admit(p.jobs)
+	f.gone += len(p.jobs) - len(f.jobs)
+	return nil
+}
+
+// written is a call that dispatches the items.
+func (f *firing) written(items []item) call {
+	jobs := make([]store.Dispatch, len(items))
+	for i := range items {
+		jobs[i] = items[i].dispatch
+	}
+	return call{items, f.cfg.Store.PrepareDispatch(f.index, f.office, jobs)}
+}
+
+// hand gives a call to the sender, and takes what that has done meanwhile.
+func (f *firing) hand(c call) {
+	for {
+		select {
+		case f.ready <- c:
+			return
+		case s := <-f.done:
+			f.take(s)
+		}
+	}
+}
+
+// take notes what became of a call.
+func (f *firing) take(s sent) {
+	f.gone += len(s.items)
+	f.err = errors.Join(f.err, s.err)
+	f.settle(s)
+}
+
+// sendAll sends calls until there are no more; after a failure it only takes them.
+func (f *firing) sendAll(ctx context.Context) {
+	defer close(f.done)
+	failed := false
+	for c := range f.ready {
+		s := sent{items: c.items}
+		if !failed {
+			call, done := f.call(ctx)
+			s.answers, s.err = c.write.Send(call)
+			done()
+			failed, s.at = s.err != nil, f.elapsed()
+		}
+		f.done <- s
+	}
+}
