@@ -3,7 +3,8 @@
 // are gone.
 //
 // A pass over a partition reads what is due, decides with pure functions of the job, its header and
-// the time of Redis, and dispatches with one script per 500 jobs. Between passes the loop sleeps
+// the time of Redis, and dispatches with one script per 500 jobs, in the order in which they are due;
+// of a long queue, reading, deciding and dispatching overlap. Between passes the loop sleeps
 // until the earliest of the next run time, delayed run and lease, at most [Config.Nap], and is woken by
 // changes that bring an earlier time. Partitions do not wait for one another.
 //
