@@ -51,7 +51,7 @@ func Check(h History) []Breach {
 	for _, rule := range []func(History) []Breach{
 		checkKnown, checkTimes, checkLost, checkDoubled, checkAttempts, checkCut, checkOverlap,
 		checkTerms, checkSuccessors, checkSubmissions, checkOutcomes,
-		checkPlaces, checkFence, checkStarts, checkSlots, checkDispatched, checkStopped, checkLate, checkLeft,
+		checkPlaces, checkFence, checkStarts, checkSlots, checkDispatched, checkStopped, checkLate, checkLeft, checkLeaks,
 	} {
 		all = append(all, rule(h)...)
 	}

@@ -27,6 +27,7 @@ type History struct {
 	Ops    []Op     `json:"ops,omitempty"` // changes of jobs after their add, in the order in which they were asked for
 	Limits Limits   `json:"limits,omitzero"`
 	Left   []string `json:"left,omitempty"` // what was found in the end that should have gone
+	Usage  []Usage  `json:"usage,omitempty"`
 }
 
 // Job is a job as it was defined: due at First and every interval after it. Every zero means once.

@@ -36,6 +36,12 @@ func Chaos(ctx context.Context, last time.Duration, o Options) (r Result, err er
 	if err := f.AddSteady(ctx, f.Client, 10); err != nil {
 		return r, err
 	}
+	if err := f.Settled(ctx); err != nil {
+		return r, err
+	}
+	if f.before, err = f.usage(ctx); err != nil {
+		return r, err
+	}
 	finish := f.edit(ctx, 2, 2*time.Second)
 	strikes, err := f.storm(ctx, began.Add(last))
 	err = errors.Join(err, finish())

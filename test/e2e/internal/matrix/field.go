@@ -25,7 +25,21 @@ type Field struct {
 
 	mu      sync.Mutex
 	figures map[string]string
-	fresh   int // nodes that were given a new name
+	fresh   int               // nodes that were given a new name
+	before  map[*rig.Node]int // goroutines, see usage
+}
+
+// usage reads how many goroutines each running node has.
+func (f *Field) usage(ctx context.Context) (map[*rig.Node]int, error) {
+	found := map[*rig.Node]int{}
+	for _, n := range f.Running() {
+		count, err := n.Metric(ctx, "go_goroutines")
+		if err != nil {
+			return nil, err
+		}
+		found[n] = int(count)
+	}
+	return found, nil
 }
 
 // Figure records a number that the result shows beside the tally.

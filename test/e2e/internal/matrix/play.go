@@ -142,6 +142,11 @@ func (f *Field) play(ctx context.Context, fault Fault, o Options) (strikes int, 
 		if err := f.Rest(ctx, time.Duration(f.Random.Int64N(int64(time.Second)))); err != nil {
 			return strikes, err
 		}
+		if f.before == nil {
+			if f.before, err = f.usage(ctx); err != nil {
+				return strikes, err
+			}
+		}
 		if err := fault.Strike(ctx, f); err != nil {
 			return strikes, fmt.Errorf("matrix: %s: strike %d: %w", fault.Name, strikes+1, err)
 		}
@@ -168,6 +173,14 @@ func (f *Field) conclude(ctx context.Context, name string, seed uint64) (h histo
 	}
 	h.Limits = history.Limits{Calm: f.Within(500 * time.Millisecond), Recover: f.Within(5 * time.Second)}
 	h.Left = f.Left(ctx)
+	after, err := f.usage(ctx)
+	if err != nil {
+		return h, err
+	}
+	for n, count := range after {
+		h.Usage = append(h.Usage, history.Usage{Node: n.Name, Before: f.before[n], After: count})
+		f.Figure("goroutines of "+n.Name+" before and in the end", "%d, %d", f.before[n], count)
+	}
 	f.Figure("refused calls of old leaders", "%d", f.Refusals())
 	all := f.Running()
 	for _, n := range all {

@@ -35,8 +35,8 @@ func (s *Stack) Drained(ctx context.Context) error {
 // places are the beginnings of the names, after the hash tag, of all keys that hold runs.
 var places = []string{"stream:", "running", "leases", "slots:", "delayed", "waiting"}
 
-// Left returns, in words, what the store still holds that should have gone: keys of runs, consumers
-// of processes that have ended. It waits two run leases for the leader to tidy up first.
+// Left returns, in words, what is left that should have gone: in the store keys of runs and consumers of
+// processes that have ended, else children of nodes. It waits two run leases for the leader to tidy up first.
 func (s *Stack) Left(ctx context.Context) []string {
 	if s.servers != nil {
 		return s.findings(ctx)
@@ -48,7 +48,7 @@ func (s *Stack) Left(ctx context.Context) []string {
 	for {
 		left, err := s.leftovers(ctx)
 		ghosts, lost := s.ghosts(ctx)
-		left = append(left, ghosts...)
+		left = append(append(left, ghosts...), s.kin()...)
 		if err := errors.Join(err, lost); err != nil {
 			left = append(left, err.Error())
 		}
@@ -61,6 +61,23 @@ func (s *Stack) Left(ctx context.Context) []string {
 			return left
 		}
 	}
+}
+
+// kin describes children of nodes, also of those that were killed, that live.
+func (s *Stack) kin() (found []string) {
+	for _, n := range s.Running() {
+		for _, pid := range Children(n.Pid()) {
+			found = append(found, fmt.Sprintf("process %d of %s", pid, n.Name))
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, pid := range s.orphans {
+		if Alive(pid) {
+			found = append(found, fmt.Sprintf("process %d of a node that was killed", pid))
+		}
+	}
+	return found
 }
 
 // ghosts describes consumers beyond one for each running node.

@@ -10,11 +10,14 @@ import (
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
 )
 
-// Kill ends a node with SIGKILL, waits until it is gone and notes the fault.
+// Kill ends a node with SIGKILL, waits until it is gone and notes the fault. Its children must be gone in
+// the end, see Left.
 func (s *Stack) Kill(n *Node) history.Fault {
+	children := Children(n.Pid())
 	f := s.fault(history.Killed, n.Name)
 	s.mu.Lock()
 	n.noted = true
+	s.orphans = append(s.orphans, children...)
 	s.mu.Unlock()
 	n.Kill()
 	f.Until = s.cfg.Now()

@@ -50,12 +50,13 @@ type Stack struct {
 	raw     *redis.Client
 	scripts wire.Scripts // seen by the relays
 
-	mu     sync.Mutex
-	nodes  []*Node
-	owners map[int]string
-	lines  map[string]*Lines // by the name of whose they are
-	h      history.History   // what was done: jobs, faults, pause
-	from   time.Time         // what was due until then is not judged
+	mu      sync.Mutex
+	nodes   []*Node
+	owners  map[int]string
+	orphans []int             // children of nodes that were killed
+	lines   map[string]*Lines // by the name of whose they are
+	h       history.History   // what was done: jobs, faults, pause
+	from    time.Time         // what was due until then is not judged
 }
 
 // Start starts etcd, Redis, the witness and the watch. Nodes are started by StartNode. The caller
