@@ -6,7 +6,8 @@ import (
 )
 
 // Usage is how many goroutines a process had, by its own metrics: before anything was done to the
-// cluster, and in the end, when nothing ran any more. Before is 0 of a process that came later.
+// cluster, and in the end, when nothing ran any more. Before is 0 of a process that came later, After of
+// one that is gone.
 type Usage struct {
 	Node   string `json:"node"`
 	Before int    `json:"before,omitempty"`
@@ -15,7 +16,7 @@ type Usage struct {
 
 // spareGoroutines is how many more a process may have in the end: those of an office, of connections
 // that are kept open, of the node beside it that came back.
-const spareGoroutines = 60
+const spareGoroutines = 40
 
 // checkLeaks: no process has many more goroutines in the end than it, or any other, had before.
 func checkLeaks(h History) (bad []Breach) {

@@ -177,6 +177,11 @@ func (f *Field) conclude(ctx context.Context, name string, seed uint64) (h histo
 	if err != nil {
 		return h, err
 	}
+	for n, count := range f.before {
+		if _, lives := after[n]; !lives {
+			h.Usage = append(h.Usage, history.Usage{Node: n.Name, Before: count})
+		}
+	}
 	for n, count := range after {
 		h.Usage = append(h.Usage, history.Usage{Node: n.Name, Before: f.before[n], After: count})
 		f.Figure("goroutines of "+n.Name+" before and in the end", "%d, %d", f.before[n], count)

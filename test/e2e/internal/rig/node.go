@@ -97,10 +97,10 @@ func (n *Node) Healthy(ctx context.Context) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// Metric returns what the node's /metrics says of a name, the sum of it over all labels, within a
-// second. It is an error if it says nothing.
+// Metric returns what the node's /metrics says of a name, the sum of it over all labels, within
+// five seconds. It is an error if it says nothing.
 func (n *Node) Metric(ctx context.Context, name string) (sum float64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.Address+"/metrics", nil)
 	if err != nil {
