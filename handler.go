@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -97,9 +98,34 @@ func Progress(ctx context.Context, fraction float64, message string) {
 	}
 }
 
+// handlerContext is the context of a handler. It makes the logger when somebody asks for it: most runs
+// write nothing.
+type handlerContext struct {
+	context.Context
+	node *Node
+	run  Run
+	once sync.Once
+	log  *runLogger
+}
+
 func (n *Node) handlerContext(ctx context.Context, run Run) context.Context {
-	ctx = context.WithValue(ctx, runKey, run)
-	return context.WithValue(ctx, loggerKey, &runLogger{
-		Logger: n.log.With("job", run.JobID, "run", run.ID, "attempt", run.Attempt), page: n.lines.page(run),
-	})
+	return &handlerContext{Context: ctx, node: n, run: run}
+}
+
+// Value knows the run and its logger, and asks the context of the attempt for all else.
+func (c *handlerContext) Value(key any) any {
+	switch key {
+	case runKey:
+		return c.run
+	case loggerKey:
+		c.once.Do(c.open)
+		return c.log
+	}
+	return c.Context.Value(key)
+}
+
+func (c *handlerContext) open() {
+	c.log = &runLogger{
+		Logger: c.node.log.With("job", c.run.JobID, "run", c.run.ID, "attempt", c.run.Attempt), page: c.node.lines.page(c.run),
+	}
 }

@@ -45,7 +45,7 @@ func (n *Node) AddListener(mask EventMask, f func(Event)) (remove func()) {
 
 func (l *listeners) tell(e Event) {
 	l.mu.RLock()
-	hear := make([]listener, 0, len(l.all))
+	var hear []listener
 	for id := range l.next {
 		if one, ok := l.all[id]; ok && one.mask.Has(e.Kind) {
 			hear = append(hear, one)

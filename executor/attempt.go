@@ -16,6 +16,7 @@ type attempt struct {
 	owner  string
 	cancel context.CancelCauseFunc // ends the handler's context
 	placed bool                    // it occupies a place of the pool
+	result                         // once its handler has returned
 
 	// under the lock of leases
 	state    attemptState
@@ -148,7 +149,8 @@ func (l *line) ended(a *attempt, e ending) {
 	if fin.Next == nil && l.out.len() < l.cfg.Concurrency+finishLimit {
 		l.vacate(a)
 	}
-	l.out.add(result{attempt: a, fin: fin, ending: e})
+	a.fin, a.ending = fin, e
+	l.out.add(a)
 }
 
 // vacate gives the attempt's place back, if it still has it.

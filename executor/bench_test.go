@@ -32,8 +32,8 @@ func BenchmarkHandlers(b *testing.B) {
 		}
 		for n := 0; n < batch; {
 			<-l.out.filled
-			for _, r := range l.out.take(batch) {
-				l.settle(r.attempt)
+			for _, a := range l.out.take(nil, batch, true) {
+				l.settle(a)
 				n++
 			}
 		}

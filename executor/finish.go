@@ -12,24 +12,31 @@ import (
 // finishLimit bounds the attempts of one finish call.
 const finishLimit = 200
 
-// result is an attempt that has ended, and what the store is to be told.
+// result is what the store is to be told of an attempt that has ended.
 type result struct {
-	attempt *attempt
-	fin     store.Finish
-	ending  ending
-	sent    time.Time // before it was first sent
+	fin    store.Finish
+	ending ending
+	sent   time.Time // before it was first sent
 }
 
-// outbox gathers results for the finisher of a line.
+// outbox gathers attempts that have ended for the finisher of a line. Those that need no more than
+// their end stand apart: the store ends a call of such for less.
 type outbox struct {
 	filled chan struct{} // of capacity 1: something was added
 	mu     sync.Mutex
-	items  []result
+	plain  []*attempt
+	others []*attempt
 }
 
-func (o *outbox) add(items ...result) {
+func (o *outbox) add(items ...*attempt) {
 	o.mu.Lock()
-	o.items = append(o.items, items...)
+	for _, a := range items {
+		if a.fin.Plain() {
+			o.plain = append(o.plain, a)
+		} else {
+			o.others = append(o.others, a)
+		}
+	}
 	o.mu.Unlock()
 	select {
 	case o.filled <- struct{}{}:
@@ -37,23 +44,27 @@ func (o *outbox) add(items ...result) {
 	}
 }
 
-// take takes up to n results, oldest first.
-func (o *outbox) take(n int) []result {
+// take moves up to n attempts of one kind to batch, oldest first: of the kind that was not preferred
+// when there is none of the other.
+func (o *outbox) take(batch []*attempt, n int, plain bool) []*attempt {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n = min(n, len(o.items))
-	taken := o.items[:n:n]
-	o.items = o.items[n:]
-	if len(o.items) == 0 {
-		o.items = nil
+	from := &o.others
+	if plain && len(o.plain) > 0 || len(o.others) == 0 {
+		from = &o.plain
 	}
-	return taken
+	n = min(n, len(*from))
+	batch = append(batch[:0], (*from)[:n]...)
+	rest := copy(*from, (*from)[n:])
+	clear((*from)[rest:])
+	*from = (*from)[:rest]
+	return batch
 }
 
 func (o *outbox) len() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.items)
+	return len(o.plain) + len(o.others)
 }
 
 // finish reports results until ctx ends: what is there at once, and what gathered meanwhile next.
@@ -61,8 +72,9 @@ func (o *outbox) len() int {
 // hold up others, and it is repeated until the leases end.
 func (l *line) finish(ctx, work context.Context) {
 	t := l.trouble("reporting outcomes")
-	for limit := finishLimit; ; {
-		batch := l.out.take(limit)
+	var batch []*attempt
+	for limit, plain := finishLimit, true; ; plain = !plain {
+		batch = l.out.take(batch, limit, plain)
 		if len(batch) == 0 {
 			select {
 			case <-ctx.Done():
@@ -85,47 +97,49 @@ func (l *line) finish(ctx, work context.Context) {
 }
 
 // dropExpired drops the results whose leases have ended, since recovery reruns them.
-func (l *line) dropExpired(batch []result) []result {
+func (l *line) dropExpired(batch []*attempt) []*attempt {
 	kept := batch[:0]
-	for _, r := range batch {
-		if l.leases.live(r.attempt) {
-			kept = append(kept, r)
+	for _, a := range batch {
+		if l.leases.live(a) {
+			kept = append(kept, a)
 			continue
 		}
-		m := r.fin.Message
+		m := a.msg
 		l.log.Error("outcome could not be reported before the lease ended, left to recovery",
-			"run", m.Runs[0].ID, "job", m.JobID, "attempt", m.Attempt, "outcome", r.fin.Outcome)
-		l.observe(ObservedDropped, m, Observation{Outcome: r.fin.Outcome, Duration: r.ending.took})
-		l.settle(r.attempt)
+			"run", m.Runs[0].ID, "job", m.JobID, "attempt", m.Attempt, "outcome", a.fin.Outcome)
+		l.observe(ObservedDropped, m, Observation{Outcome: a.fin.Outcome, Duration: a.ending.took})
+		l.settle(a)
 	}
 	return kept
 }
 
 // report makes one finish call and acts on its answers. With an error, nothing was acted on.
-func (l *line) report(ctx, work context.Context, batch []result) error {
+func (l *line) report(ctx, work context.Context, batch []*attempt) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	fins, now := make([]store.Finish, len(batch)), l.cfg.Now()
-	for i := range batch {
-		fins[i] = batch[i].fin
-		if batch[i].sent.IsZero() {
-			batch[i].sent = now
+	now := l.cfg.Now()
+	l.fins = l.fins[:0]
+	for _, a := range batch {
+		l.fins = append(l.fins, a.fin)
+		if a.sent.IsZero() {
+			a.sent = now
 		}
 	}
+	defer clear(l.fins) // what has ended need not be kept
 	call, cancel := context.WithTimeout(ctx, l.cfg.Lease/2)
 	defer cancel()
-	replies, err := l.queue.Finish(call, l.consumer.Partition, l.cfg.Lease, fins)
+	replies, err := l.queue.Finish(call, l.consumer.Partition, l.cfg.Lease, l.fins)
 	if err != nil {
 		return err
 	}
-	for i, r := range batch {
+	for i, a := range batch {
 		if replies[i].Refused {
-			l.refused(r)
+			l.refused(a)
 			continue
 		}
-		l.accepted(work, r, replies[i].Next, replies[i].Back)
-		if r.sent != now {
+		l.accepted(work, a, replies[i].Next, replies[i].Back)
+		if a.sent != now {
 			l.renewSoon() // what follows may have started in answer to the first sending
 		}
 	}
@@ -133,18 +147,18 @@ func (l *line) report(ctx, work context.Context, batch []result) error {
 }
 
 // accepted acts on an outcome that the store has taken: next is what it has started in the same
-// slot, in answer to any sending of r; back says that what follows waits in the stream instead.
-func (l *line) accepted(work context.Context, r result, next *store.Message, back bool) {
-	m := r.fin.Message
-	l.tell(eventOf(r.fin), m, m.Runs[0], causeOf(r.fin))
+// slot, in answer to any sending of a; back says that what follows waits in the stream instead.
+func (l *line) accepted(work context.Context, a *attempt, next *store.Message, back bool) {
+	m := a.msg
+	l.tell(eventOf(a.fin), m, m.Runs[0], causeOf(a.fin))
 	l.observe(ObservedEnd, m, Observation{
-		Outcome: r.fin.Outcome, Retrying: r.fin.Retry != nil, Duration: r.ending.took, Result: r.ending.result,
+		Outcome: a.fin.Outcome, Retrying: a.fin.Retry != nil, Duration: a.ending.took, Result: a.ending.result,
 	})
-	defer l.settle(r.attempt)
-	if r.fin.Next == nil {
+	defer l.settle(a)
+	if a.fin.Next == nil {
 		return
 	}
-	rest := *r.fin.Next
+	rest := *a.fin.Next
 	if back {
 		return // it waits in the stream
 	}
@@ -153,8 +167,8 @@ func (l *line) accepted(work context.Context, r result, next *store.Message, bac
 		return
 	}
 	l.tellDropped(rest, rest.Runs[:len(rest.Runs)-len(next.Runs)])
-	if l.begin(work, *next, r.attempt.owner, r.sent, 0) {
-		r.attempt.placed = false // its place is the next one's
+	if l.begin(work, *next, a.owner, a.sent, 0) {
+		a.placed = false // its place is the next one's
 	}
 }
 
@@ -169,10 +183,10 @@ func (l *line) tellDropped(m store.Message, runs []store.MessageRun) {
 }
 
 // refused acts on an outcome that the store has not taken.
-func (l *line) refused(r result) {
-	m := r.fin.Message
+func (l *line) refused(a *attempt) {
+	m := a.msg
 	l.log.Warn("outcome was refused: the run is not this node's any more, or it was taken before and the answer lost",
-		"run", m.Runs[0].ID, "job", m.JobID, "attempt", m.Attempt, "outcome", r.fin.Outcome)
-	l.observe(ObservedRefused, m, Observation{Outcome: r.fin.Outcome, Duration: r.ending.took})
-	l.settle(r.attempt)
+		"run", m.Runs[0].ID, "job", m.JobID, "attempt", m.Attempt, "outcome", a.fin.Outcome)
+	l.observe(ObservedRefused, m, Observation{Outcome: a.fin.Outcome, Duration: a.ending.took})
+	l.settle(a)
 }

@@ -57,6 +57,36 @@ func TestOutcomesGatherWhileOneIsReported(t *testing.T) {
 	})
 }
 
+func TestPlainOutcomesAreReportedApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		most := map[bool]int{} // in one call, by plain or not
+		f.finish = func(n int, done []store.Finish) ([]store.FinishReply, error) {
+			if n == 1 {
+				time.Sleep(time.Second)
+			}
+			replies := make([]store.FinishReply, len(done))
+			for i, d := range done {
+				replies[i].Next = d.Next
+				if d.Plain() != done[0].Plain() {
+					t.Errorf("a call of both kinds: %+v", done)
+				}
+			}
+			most[done[0].Plain()] = max(most[done[0].Plain()], len(done))
+			return replies, nil
+		}
+		r := f.run(t, 1000, nothing)
+		defer r.shut()
+		f.entries <- []store.Fetched{entry("first")}
+		synctest.Wait()
+		f.entries <- []store.Fetched{entry("a"), entry("b", "c"), entry("d"), entry("e", "f"), entry("g")}
+		pass(2 * time.Second)
+		if diff := cmp.Diff(map[bool]int{true: 3, false: 2}, most); diff != "" || len(f.outcomes()) != 8 {
+			t.Errorf("%d outcomes, want 8; most in a call: %s", len(f.outcomes()), diff)
+		}
+	})
+}
+
 func TestOutcomeIsKeptUntilTheLeaseEnds(t *testing.T) {
 	tests := []struct {
 		name string

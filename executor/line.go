@@ -37,8 +37,9 @@ type line struct {
 
 	leases   leases
 	out      outbox
-	renewNow chan struct{} // of capacity 1
-	lookNow  chan struct{} // of capacity 1
+	fins     []store.Finish // of the finisher alone
+	renewNow chan struct{}  // of capacity 1
+	lookNow  chan struct{}  // of capacity 1
 
 	// of the reader alone
 	readable bool // it has read once
