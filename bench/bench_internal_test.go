@@ -71,6 +71,23 @@ func TestBurstIsProfiled(t *testing.T) {
 	}
 }
 
+func TestWhatIsMeasured(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		only []string
+		want bool
+	}{
+		{"burst", nil, true},
+		{"scale", nil, false},
+		{"scale", []string{"idle", "scale"}, true},
+		{"burst", []string{"idle", "scale"}, false},
+	} {
+		if got := chosen(tt.name, tt.only); got != tt.want {
+			t.Errorf("%s is measured when %v are named: %v, want %v", tt.name, tt.only, got, tt.want)
+		}
+	}
+}
+
 func TestFlagsAreRefused(t *testing.T) {
 	tests := []struct {
 		name string

@@ -55,6 +55,8 @@ func serveNode(ctx context.Context, args []string, stdin io.Reader, stdout io.Wr
 	cluster := flags.String("cluster", "", "")
 	etcd := flags.String("etcd", "", "")
 	redis := flags.String("redis", "", "")
+	partitions := flags.Int("partitions", 1, "")
+	groups := flags.Int("groups", 1, "")
 	each := flags.Bool("each", false, "")
 	every := flags.Int("every", 0, "")
 	if err := flags.Parse(args); err != nil {
@@ -62,6 +64,7 @@ func serveNode(ctx context.Context, args []string, stdin io.Reader, stdout io.Wr
 	}
 	n, err := carillon.NewNode(carillon.Config{
 		Name: *name, Cluster: *cluster, Etcd: strings.Split(*etcd, ","), Redis: *redis, Executors: map[string]int{"default": workers},
+		Partitions: *partitions, Groups: *groups,
 	})
 	if err != nil {
 		return err

@@ -50,7 +50,11 @@ var measurements = []measurement{
 	{"growth", (*bench).growth},
 	{"takeover", (*bench).takeover},
 	{"idle", (*bench).idle},
+	{"scale", (*bench).scale},
 }
+
+// onlyNamed are measured only when they are named: what they show is no bar's.
+var onlyNamed = []string{"scale"}
 
 // options are the flags and the environment.
 type options struct {
@@ -144,10 +148,18 @@ func names() []string {
 	return all
 }
 
-// measure runs the measurements that were asked for, all if none was named.
+// chosen reports whether a measurement is part of a run for which those were named.
+func chosen(name string, only []string) bool {
+	if len(only) == 0 {
+		return !slices.Contains(onlyNamed, name)
+	}
+	return slices.Contains(only, name)
+}
+
+// measure runs the measurements that were asked for, all but those of onlyNamed if none was named.
 func (b *bench) measure(ctx context.Context, only []string) error {
 	for _, m := range measurements {
-		if len(only) > 0 && !slices.Contains(only, m.name) {
+		if !chosen(m.name, only) {
 			continue
 		}
 		if err := m.run(b, ctx); err != nil {

@@ -29,8 +29,9 @@ type process struct {
 }
 
 // startProcess starts a node of a cluster and returns when it is ready. hear is called for its runs, from
-// one goroutine; nil hears nothing. Every so many ended runs are told.
-func (r *rig) startProcess(ctx context.Context, name, cluster string, every int, hear func(message)) (*process, error) {
+// one goroutine; nil hears nothing. Every so many ended runs are told. Further arguments win over those
+// given here.
+func (r *rig) startProcess(ctx context.Context, name, cluster string, every int, hear func(message), further ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", name, err)
@@ -42,7 +43,7 @@ func (r *rig) startProcess(ctx context.Context, name, cluster string, every int,
 		args = append(args, "-each")
 	}
 	p := &process{
-		name: name, cmd: exec.Command(self, args...), ready: make(chan struct{}), usage: make(chan childUsed, 1), ended: make(chan struct{}),
+		name: name, cmd: exec.Command(self, append(args, further...)...), ready: make(chan struct{}), usage: make(chan childUsed, 1), ended: make(chan struct{}),
 	}
 	// Out of reach of a Ctrl-C: the node ends in order when its standard input closes.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -147,13 +148,14 @@ type team struct {
 	cluster string
 	hear    func(message)
 	every   int
+	further []string // arguments of each node
 	nodes   map[string]*process
 	named   int // nodes so far: etcd keeps the name of one that was killed until its lease ends
 }
 
 // startTeam starts so many nodes.
-func (r *rig) startTeam(ctx context.Context, cluster string, size, every int, hear func(message)) (*team, error) {
-	t := &team{rig: r, cluster: cluster, hear: hear, every: every, nodes: map[string]*process{}}
+func (r *rig) startTeam(ctx context.Context, cluster string, size, every int, hear func(message), further ...string) (*team, error) {
+	t := &team{rig: r, cluster: cluster, hear: hear, every: every, further: further, nodes: map[string]*process{}}
 	for range size {
 		if err := t.start(ctx); err != nil {
 			return nil, errors.Join(err, t.close())
@@ -166,7 +168,7 @@ func (r *rig) startTeam(ctx context.Context, cluster string, size, every int, he
 func (t *team) start(ctx context.Context) error {
 	t.named++
 	name := fmt.Sprintf("node-%d", t.named)
-	p, err := t.rig.startProcess(ctx, name, t.cluster, t.every, t.hear)
+	p, err := t.rig.startProcess(ctx, name, t.cluster, t.every, t.hear, t.further...)
 	if err == nil {
 		t.nodes[name] = p
 	}

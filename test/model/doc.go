@@ -33,7 +33,9 @@
 //     postpone are not there.
 //   - max_instances is 1. Nudges are not there: an executor looks at a line whenever it is idle, for
 //     Store.Sweep repeats what was lost.
-//   - One partition; Redis and etcd lose nothing. What happens when they do is tested in
+//   - One partition, and so one group: leaders of different groups share no key of Redis, and two
+//     that think one partition theirs are the two processes that want to lead here, whatever made them
+//     think so. Redis and etcd lose nothing. What happens when they do is tested in
 //     store/storetest and test/e2e.
 //   - Calendars: dispatch and the edits compare their version beside that of the job.
 //   - Housekeeping: audit, prune, clamp, expire, set_aside, park.

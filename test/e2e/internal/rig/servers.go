@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -70,41 +69,18 @@ func portOf(addr string) string {
 // and returns when all agree. One that is gone stops only its own slots.
 func StartRedisCluster(ctx context.Context, dir string) (s *Servers, err error) {
 	const masters = 3
-	s = &Servers{clients: map[int]*redis.Client{}}
+	cluster, err := devstack.StartRedisCluster(ctx, devstack.RedisClusterConfig{
+		Masters: masters, Spares: 1, Server: devstack.RedisConfig{Dir: dir, AppendOnly: true},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s = &Servers{Redis: cluster.Servers, url: cluster.URL(), clients: map[int]*redis.Client{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	buses, err := devstack.FreeAddrs(masters + 1)
-	if err != nil {
-		return s, err
-	}
-	for i := range masters + 1 {
-		err := s.add(ctx, dir, "--cluster-enabled", "yes", "--cluster-port", portOf(buses[i]), "--cluster-node-timeout", "1000",
-			"--cluster-require-full-coverage", "no")
-		if err != nil {
-			return s, err
-		}
-	}
-	first := s.Raw(0)
-	for i := range masters + 1 {
-		c := s.Raw(i)
-		if err := c.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
-			return s, err
-		}
-		if i < masters {
-			if err := c.ClusterAddSlotsRange(ctx, i*16384/masters, (i+1)*16384/masters-1).Err(); err != nil {
-				return s, err
-			}
-		}
-		if err := first.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", portOf(s.Redis[i].Addr()), portOf(buses[i])).Err(); err != nil {
-			return s, err
-		}
-	}
-	if err := s.agree(ctx, masters+1); err != nil {
-		return s, err
-	}
 	last, err := s.Raw(masters-1).Do(ctx, "CLUSTER", "MYID").Text()
 	if err != nil {
 		return s, err
@@ -112,21 +88,7 @@ func StartRedisCluster(ctx context.Context, dir string) (s *Servers, err error) 
 	if err := s.Raw(masters).Do(ctx, "CLUSTER", "REPLICATE", last).Err(); err != nil {
 		return s, err
 	}
-	s.url = "redis://" + s.Redis[0].Addr() + "?addr=" + s.Redis[1].Addr() + "&addr=" + s.Redis[2].Addr()
 	return s, s.follows(ctx, masters)
-}
-
-// agree waits until every server knows of all and takes the cluster for whole.
-func (s *Servers) agree(ctx context.Context, n int) error {
-	return until(ctx, "the cluster is formed", func() bool {
-		for i := range s.Redis {
-			info, err := s.Raw(i).ClusterInfo(ctx).Result()
-			if err != nil || !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:"+strconv.Itoa(n)+"\r") {
-				return false
-			}
-		}
-		return true
-	})
 }
 
 // follows waits until a replica has copied its master.
