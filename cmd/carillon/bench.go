@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,7 +101,11 @@ func (a *app) bench(ctx context.Context, f benchFlags, do func(context.Context, 
 		return err
 	}
 	found, err := do(ctx, stage, f)
-	if err := errors.Join(err, stage.close(ctx)); err != nil {
+	removed := stage.close(ctx)
+	if removed == nil && errors.Is(err, context.Canceled) {
+		return fmt.Errorf("all that it stored has been removed: %w", err)
+	}
+	if err := errors.Join(err, removed); err != nil {
 		return err
 	}
 	return a.answer(found, found.table)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,36 @@ func TestBenchNeedsRedisOnly(t *testing.T) {
 	environment{}.refused(t, 1, []string{"127.0.0.1:1"}, "", "bench", "enqueue", "--redis", "redis://127.0.0.1:1/0")
 }
 
+// What others have in a Redis stays, and who measures is told of it.
+func TestBenchBesideOthers(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	env := environment{"CARILLON_REDIS": startRedis(ctx, t)}
+	opts, err := redis.ParseURL(env["CARILLON_REDIS"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(opts)
+	defer c.Close()
+	want := []string{"theirs", "{carillon:0}:jobs", "{" + benchPrefix + "00000000:0}:jobs"} // the last is of another benchmark
+	for _, key := range want {
+		if err := c.HSet(ctx, key, "j", "x").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := env.call(t, "", "bench", "enqueue", "--runs", "10", "-o", "json")
+	if r.code != 0 || !strings.Contains(r.err, "others have 3 keys in this Redis") {
+		t.Errorf("%+v; want a warning of the keys", r)
+	}
+	left := leftovers(t, env)
+	slices.Sort(left)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, left); diff != "" {
+		t.Errorf("keys afterwards (-want +got):\n%s", diff)
+	}
+}
+
 func TestInterruptedBenchLeavesNothing(t *testing.T) {
 	t.Parallel()
 	env := startServers(t)
@@ -98,8 +129,8 @@ func TestInterruptedBenchLeavesNothing(t *testing.T) {
 		}
 		ran = int64(len(keys))
 	}
-	if r := b.end(t); r.code != 1 {
-		t.Errorf("%+v, want exit code 1", r)
+	if r := b.end(t); r.code != 1 || !strings.Contains(r.err, "interrupted: all that it stored has been removed") {
+		t.Errorf("%+v, want exit code 1 and what became of the keys", r)
 	}
 	if left := leftovers(t, env); len(left) > 0 {
 		t.Errorf("%d keys are left behind, such as %q", len(left), left[0])

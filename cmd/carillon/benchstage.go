@@ -71,8 +71,16 @@ func (a *app) benchStage(ctx context.Context, f benchFlags) (s *benchStage, err 
 	}
 	opening, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	s.warnOfOthers(opening)
 	s.client, err = s.node.Client(opening)
 	return s, err
+}
+
+// warnOfOthers tells a person whose Redis is in use. If it cannot be asked, the store says why.
+func (s *benchStage) warnOfOthers(ctx context.Context) {
+	if n, err := s.admin.DBSize(ctx).Result(); err == nil && n > 0 {
+		fmt.Fprintln(s.app.stderr, errorLine(fmt.Errorf("warning: others have %d keys in this Redis; they stay, but who uses them will notice the load", n)))
+	}
 }
 
 // start runs the node and returns when it is ready.
