@@ -59,6 +59,9 @@ func (r *running) notReady(ctx context.Context) []string {
 			why = append(why, err.Error())
 		}
 	}
+	if cause := r.regressed.why(); cause != "" {
+		why = append(why, cause)
+	}
 	return why
 }
 

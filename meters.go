@@ -33,6 +33,7 @@ type meters struct {
 	followed   prometheus.Counter
 	repairs    prometheus.Counter
 	lost       *prometheus.GaugeVec
+	regressed  prometheus.Gauge
 	rolledBack prometheus.Counter
 	exports    *prometheus.CounterVec
 }
@@ -93,12 +94,13 @@ func newMeters(node string, groups int) *meters {
 		lost: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "carillon", Name: "store_lost", Help: "1 while the Redis of a store is not the one the cluster knows: nothing fires in it until it is restored or adopted.", ConstLabels: labels,
 		}, []string{"store"}),
+		regressed:  gauge("term_regressed", "1 while the stores refuse leaders that this node's etcd elects, since it was rebuilt: nothing fires until it is accepted."),
 		rolledBack: counter("store_rollbacks_total", "Times this node, as leader, saw that Redis had lost its latest writes."),
 		exports:    counters("exports_total", "Exports of a store that this node made as leader: written or failed.", "store", "outcome"),
 	}
 	m.registry.MustRegister(
 		m.leader, m.term, m.members, m.watched, m.queue, m.paused, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
-		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs, m.lost, m.rolledBack, m.exports,
+		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs, m.lost, m.regressed, m.rolledBack, m.exports,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	for group := range groups {

@@ -92,6 +92,7 @@ func (g *guard) round(ctx context.Context) {
 	if err == nil && g.lost != "" {
 		g.mended(ctx)
 	}
+	g.readmit(ctx)
 }
 
 // alarm tells of the loss: the node's listeners at once, the log again and again.

@@ -78,17 +78,6 @@ func (r *running) groupText(group int) string {
 	return fmt.Sprintf("group %d", group)
 }
 
-// tellRegressed tells, once, that the stores know leaders of another etcd.
-func (r *running) tellRegressed(cause error, office cluster.Office) {
-	r.refusing.Lock()
-	defer r.refusing.Unlock()
-	if !errors.Is(cause, store.ErrEpoch) || r.refused == office.Epoch {
-		return
-	}
-	r.refused = office.Epoch
-	r.note(Event{Kind: job.TermRegressed, Node: r.cfg.Name, Term: office.Term, Cause: cause.Error()})
-}
-
 // storesEvery is how often a leader looks for stores that it was not given.
 const storesEvery = 30 * time.Second
 

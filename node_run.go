@@ -55,10 +55,9 @@ type running struct {
 	notes   chan note
 	members map[string]cluster.Member // as last told, to find who came and went
 	gone    *gone
+	glance  chan struct{} // has guardStores look at once
 
-	refusing sync.Mutex
-	refused  string        // the epoch that term_regressed was told of; needs refusing
-	glance   chan struct{} // has guardStores look at once
+	regressed regression
 }
 
 type note struct{ event Event }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -39,6 +40,21 @@ func (s *Store) TakeOffice(ctx context.Context, partition int, o Office) error {
 			s.cfg.Name, ErrEpoch, t[1], t[2], o.Epoch, s.cfg.Name)
 	}
 	return s.fenced(t)
+}
+
+// Refuses reports whether the fence of any partition belongs to another incarnation of etcd than the
+// given one, so that TakeOffice would return ErrEpoch.
+func (s *Store) Refuses(ctx context.Context, epoch string) (bool, error) {
+	for _, k := range s.partitions {
+		known, err := s.reader.HGet(ctx, k.fence(), "epoch").Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return false, s.explain("read fence", err)
+		}
+		if known != "" && known != epoch {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (s *Store) fenced(t []string) error {

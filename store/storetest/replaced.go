@@ -31,6 +31,9 @@ func fenceAccepts(t *testing.T, open Open) {
 	rebuilt := store.Office{Epoch: "f", Term: 2} // lower: revisions began again
 	r.wantErr(r.s.TakeOffice(r.ctx, 0, rebuilt), store.ErrEpoch)
 	for _, want := range []bool{true, false} {
+		refuses, err := r.s.Refuses(r.ctx, rebuilt.Epoch)
+		r.must(err)
+		equal(r, "refuses", refuses, want)
 		opened, err := r.s.Accept(r.ctx, rebuilt.Epoch)
 		r.must(err)
 		equal(r, "opened", opened, want)

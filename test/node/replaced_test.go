@@ -92,6 +92,12 @@ func TestRebuiltEtcdIsRefusedUntilAdopted(t *testing.T) {
 	if e := receive(t, told, "the alarm"); !strings.Contains(e.Cause, "carillon store adopt --store-name default") {
 		t.Errorf("the alarm is %+v", e)
 	}
+	if status, h := ready(t, n.Address()); status != 503 || len(h.Reasons) != 1 || !strings.Contains(h.Reasons[0], "carillon store adopt") {
+		t.Errorf("readyz says %d %+v", status, h)
+	}
+	if got := scrape(t, n.Address())["carillon_term_regressed"]; got != 1 {
+		t.Errorf("carillon_term_regressed is %v", got)
+	}
 	must(n.AddJob(t.Context(), carillon.Job{ID: "j", Task: "act", Args: act(t, nothing), Trigger: carillon.At(time.Now())}))(t)
 	if got := must(n.History(t.Context(), "j", 1))(t); len(got) != 0 {
 		t.Errorf("it ran: %+v", got)
@@ -99,6 +105,10 @@ func TestRebuiltEtcdIsRefusedUntilAdopted(t *testing.T) {
 	adopt(t, cfg)
 	if got := rows(t, n.Client, "j", 1); got[0].Outcome != job.Executed {
 		t.Errorf("the run after it ended with %+v", got)
+	}
+	eventually(t, 10*time.Second, "readiness to come back", func() bool { status, _ := ready(t, n.Address()); return status == 200 })
+	if got, ok := scrape(t, n.Address())["carillon_term_regressed"]; !ok || got != 0 {
+		t.Errorf("carillon_term_regressed is %v, %t", got, ok)
 	}
 	if len(told) != 0 {
 		t.Errorf("told again: %+v", <-told)
