@@ -3,12 +3,15 @@ package carillon
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/carillon-project/carillon/cluster"
+	"github.com/carillon-project/carillon/store"
 )
 
 // mountHealth serves /healthz, /readyz and /metrics beside the liveness of the cluster.
@@ -17,12 +20,15 @@ func (r *running) mountHealth(l *cluster.Listener) {
 		answer(w, http.StatusOK, map[string]any{"status": "ok", "node": r.cfg.Name})
 	}))
 	l.Handle("GET /readyz", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		why := r.notReady(req.Context())
-		if len(why) == 0 {
-			answer(w, http.StatusOK, map[string]any{"status": "ready", "node": r.cfg.Name})
-			return
+		why, unreached := r.notReady(req.Context())
+		status, body := http.StatusOK, map[string]any{"status": "ready", "node": r.cfg.Name}
+		if len(unreached) > 0 {
+			body["unreached"] = unreached
 		}
-		answer(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "node": r.cfg.Name, "reasons": why})
+		if len(why) > 0 {
+			status, body["status"], body["reasons"] = http.StatusServiceUnavailable, "not ready", why
+		}
+		answer(w, status, body)
 	}))
 	metrics := promhttp.HandlerFor(r.meters.registry, promhttp.HandlerOpts{})
 	l.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -39,9 +45,9 @@ func answer(w http.ResponseWriter, status int, body map[string]any) {
 	_ = json.NewEncoder(w).Encode(body) // the caller has gone; there is nobody to tell
 }
 
-// notReady says, in sentences, why the node should get no work; nothing when it is ready.
-func (r *running) notReady(ctx context.Context) []string {
-	var why []string
+// notReady says, in sentences, why the node should get no work; nothing when it is ready. A node that
+// reaches any partition of a store is, and is told which ones it does not reach.
+func (r *running) notReady(ctx context.Context) (why, unreached []string) {
 	select {
 	case <-r.ready:
 	default:
@@ -55,14 +61,31 @@ func (r *running) notReady(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	for _, name := range r.client.Stores() {
-		if err := r.client.stores[name].VerifyAll(ctx); err != nil {
-			why = append(why, err.Error())
-		}
+		lost, away := r.examine(ctx, r.client.stores[name])
+		why, unreached = append(why, lost...), append(unreached, away...)
 	}
 	if cause := r.regressed.why(); cause != "" {
 		why = append(why, cause)
 	}
-	return why
+	return why, unreached
+}
+
+// examine asks every partition of a store: lost says what keeps the node from work there, away which
+// partitions do not answer while others do.
+func (r *running) examine(ctx context.Context, s *store.Store) (lost, away []string) {
+	faults := s.VerifyEach(ctx)
+	for p, err := range faults {
+		switch {
+		case errors.Is(err, ErrStoreLost):
+			return []string{err.Error()}, nil
+		case err != nil:
+			away = append(away, fmt.Sprintf("partition %d: %s", p, err))
+		}
+	}
+	if len(away) == len(faults) {
+		return []string{faults[0].Error()}, nil
+	}
+	return nil, away
 }
 
 // measureQueues reads the lengths of the work streams for a scrape.

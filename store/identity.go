@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
@@ -37,14 +39,30 @@ func (s *Store) Verify(ctx context.Context, partition int) error {
 	return n.unreadable("verify")
 }
 
-// VerifyAll is Verify of every partition: the first error.
+// VerifyAll is Verify of every partition: one that was lost, if any was, else the first error.
 func (s *Store) VerifyAll(ctx context.Context) error {
-	for p := range s.partitions {
-		if err := s.Verify(ctx, p); err != nil {
+	faults := slices.DeleteFunc(s.VerifyEach(ctx), func(err error) bool { return err == nil })
+	for _, err := range faults {
+		if errors.Is(err, ErrStoreLost) {
 			return err
 		}
 	}
+	if len(faults) > 0 {
+		return faults[0]
+	}
 	return nil
+}
+
+// VerifyEach is Verify of every partition, all at once, so that those of a server that is gone hold up
+// nobody: an error, or nil, for each.
+func (s *Store) VerifyEach(ctx context.Context) []error {
+	faults := make([]error, len(s.partitions))
+	var asked sync.WaitGroup
+	for p := range s.partitions {
+		asked.Go(func() { faults[p] = s.Verify(ctx, p) })
+	}
+	asked.Wait()
+	return faults
 }
 
 // Follow goes on with what is in the database now if every partition of it has the given uid, which is

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/carillon-project/carillon"
 	"github.com/carillon-project/carillon/internal/devstack"
@@ -33,6 +34,7 @@ func get(t *testing.T, url string) (status int, body string) {
 type health struct {
 	Status, Node string
 	Reasons      []string
+	Unreached    []string
 }
 
 func ready(t *testing.T, address string) (int, health) {
@@ -74,6 +76,33 @@ func TestHealthAndReadiness(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, 10*time.Second, "readiness to come back", func() bool { status, _ := ready(t, n.Address()); return status == 200 })
+}
+
+// One shard that is gone stops only its own partitions: the node is ready, and says which do not answer.
+func TestReadyWhereAnyPartitionAnswers(t *testing.T) {
+	t.Parallel()
+	name := clusterOf(t)
+	cfg := config(t, name, "n")
+	cfg.Partitions = 2
+	n := lift(t, newNode(t, cfg))
+	raw := redis.NewClient(must(redis.ParseURL(cfg.Redis))(t))
+	t.Cleanup(func() { _ = raw.Close() })
+	if status, h := ready(t, n.Address()); status != 200 || len(h.Unreached) != 0 {
+		t.Errorf("readyz says %d %+v", status, h)
+	}
+	spoil := func(meta string) { // what answers with an error is as good as gone
+		t.Helper()
+		must(raw.Rename(t.Context(), meta, meta+":kept").Result())(t)
+		must(raw.Set(t.Context(), meta, "not a hash", 0).Result())(t)
+	}
+	spoil("{" + name + ":1}:meta")
+	if status, h := ready(t, n.Address()); status != 200 || len(h.Unreached) != 1 || !strings.Contains(h.Unreached[0], "partition 1") {
+		t.Errorf("with one of two partitions readyz says %d %+v", status, h)
+	}
+	spoil("{" + name + ":0}:meta")
+	if status, h := ready(t, n.Address()); status != 503 || len(h.Reasons) != 1 || len(h.Unreached) != 0 {
+		t.Errorf("without any partition readyz says %d %+v", status, h)
+	}
 }
 
 // A node that drains gets no new work from those who ask, however its end was asked for.
