@@ -102,11 +102,7 @@ func (c *Client) prepare(ctx context.Context, j Job) (Job, *store.Store, error) 
 	if s.Partitions() > 1 && j.Key != "" && s.PartitionOf(j.ID) != s.PartitionOf(j.Key) {
 		return j, nil, fmt.Errorf("%w: key %q: in a store of %d partitions it must equal the {…} text of the ids that share it", ErrInvalidJob, j.Key, s.Partitions())
 	}
-	reg, err := s.Registry(ctx)
-	if err != nil {
-		return j, nil, err
-	}
-	return j, s, reg.Knows(j.Executor, j.Task)
+	return j, s, s.Knows(ctx, j.Executor, j.Task)
 }
 
 // newEntry is the stored form of a job added at now, Unix ms of Redis, before it is scheduled.

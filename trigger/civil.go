@@ -80,8 +80,11 @@ func (b bitset) from(n int) int {
 	return -1
 }
 
-// spanBits returns the numbers first, first+step, … up to last.
+// spanBits returns the numbers first, first+step, … up to last, which is 63 at most.
 func spanBits(first, last, step int) bitset {
+	if step == 1 && first <= last {
+		return 1<<uint(last+1) - 1<<uint(first)
+	}
 	var b bitset
 	for n := first; n <= last; n += step {
 		b |= 1 << uint(n)

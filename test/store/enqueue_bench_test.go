@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"syscall"
 	"testing"
@@ -19,22 +20,35 @@ import (
 func BenchmarkEnqueue(b *testing.B) {
 	const callers, bulk = 16, 1_000
 	b.Run("one by one", func(b *testing.B) {
-		benchEnqueue(b, callers, 1, func(ctx context.Context, c *carillon.Client) error {
+		benchClient(b, callers, 1, func(ctx context.Context, c *carillon.Client) error {
 			_, err := c.Enqueue(ctx, "noop", nil)
 			return err
 		})
 	})
 	args := make([]any, bulk)
 	b.Run("bulk", func(b *testing.B) {
-		benchEnqueue(b, callers, bulk, func(ctx context.Context, c *carillon.Client) error {
+		benchClient(b, callers, bulk, func(ctx context.Context, c *carillon.Client) error {
 			_, err := c.EnqueueMany(ctx, "noop", args)
 			return err
 		})
 	})
 }
 
-// benchEnqueue has callers share b.N runs, each calls of f makes so many.
-func benchEnqueue(b *testing.B, callers, each int, f func(context.Context, *carillon.Client) error) {
+// BenchmarkAdd adds jobs through a client, one after another and from callers that meet, with the same
+// figures.
+func BenchmarkAdd(b *testing.B) {
+	for _, callers := range []int{1, 16} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			benchClient(b, callers, 1, func(ctx context.Context, c *carillon.Client) error {
+				_, err := c.AddJob(ctx, carillon.Job{Task: "noop", Trigger: carillon.Cron("0 4 * * *")})
+				return err
+			})
+		})
+	}
+}
+
+// benchClient has callers share b.N runs or jobs, of which each call of f makes so many.
+func benchClient(b *testing.B, callers, each int, f func(context.Context, *carillon.Client) error) {
 	server, err := devstack.StartRedis(b.Context(), devstack.RedisConfig{})
 	if err != nil {
 		b.Fatal(err)
