@@ -57,7 +57,12 @@ func (s *Store) Refuses(ctx context.Context, epoch string) (bool, error) {
 	return false, nil
 }
 
+// fenced is the refusal of a script of the leader. A fence that knows no term was there when the office
+// was taken, so the partition has been emptied since.
 func (s *Store) fenced(t []string) error {
+	if len(t) > 2 && t[1] == "" && t[2] == "" {
+		return s.lost("a partition has been emptied")
+	}
 	if len(t) > 2 {
 		return fmt.Errorf("store %s: %w: the fence stands at term %s", s.cfg.Name, ErrFenced, t[2])
 	}
