@@ -289,12 +289,15 @@ func listOrders(t *testing.T, open Open) {
 
 func eachJob(t *testing.T, open Open) {
 	r := newRig(t, open, three)
-	want := map[string]int64{}
-	for i := range 560 { // more than a small hash holds, which comes in one piece
-		id := fmt.Sprintf("{one}-%d", i)
-		if i >= 540 {
-			id = fmt.Sprintf("other-%d", i)
-		}
+	e := r.add("{one}")
+	ids, want := make([]string, 540), map[string]int64{"{one}": e.RunTime}
+	for i := range ids { // more than a small hash holds, which comes in one piece
+		ids[i] = fmt.Sprintf("{one}-%d", i)
+		want[ids[i]] = e.RunTime
+	}
+	r.copies(e, ids)
+	for i := range 20 {
+		id := fmt.Sprintf("other-%d", i)
 		want[id] = r.add(id).RunTime
 	}
 	r.raw.do("HSET", r.keyIn(r.s.PartitionOf("broken"), "jobs"), "broken", "what is this")

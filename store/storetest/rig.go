@@ -133,6 +133,22 @@ func (r *rig) add(id string, edits ...func(*job.Job)) store.Entry {
 	return e
 }
 
+// copies stores the job of e under other ids of its partition too, in two commands: what a client does
+// leaves a key for each.
+func (r *rig) copies(e store.Entry, ids []string) {
+	r.Helper()
+	partition := r.s.PartitionOf(e.Job.ID)
+	jobs, times := r.keyIn(partition, "jobs"), r.keyIn(partition, "run_times")
+	value := r.raw.text("HGET", jobs, e.Job.ID)
+	set, due := []any{"HSET", jobs}, []any{"ZADD", times}
+	for _, id := range ids {
+		set = append(set, id, strings.ReplaceAll(value, `"`+e.Job.ID+`"`, `"`+id+`"`))
+		due = append(due, e.RunTime, id)
+	}
+	r.raw.do(set...)
+	r.raw.do(due...)
+}
+
 // message is one run of the job, due at the given time; more ids make it a group.
 func message(e store.Entry, due int64, ids ...string) store.Message {
 	m := store.Message{
