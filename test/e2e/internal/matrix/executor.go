@@ -35,7 +35,7 @@ func executorFaults() []Fault {
 			Name: "executor-killed-before-finish", Says: "node killed after the work and before its report", Chaos: true, Rounds: 2,
 			Promise: "the run comes again as the next attempt within half a second, one outcome; none lost",
 			Strike: func(ctx context.Context, f *Field) error {
-				return killAt(ctx, f, "finish", wire.Request)
+				return killAt(ctx, f, "finish_plain", wire.Request)
 			},
 			Judge: func(f *Field, h history.History) []error {
 				return reruns(f, h, f.Within(goneBound))
@@ -45,7 +45,7 @@ func executorFaults() []Fault {
 			Name: "executor-killed-after-finish", Says: "node killed after its report and before the answer to it", Chaos: true, Rounds: 2,
 			Promise: "the run has ended and does not come again",
 			Strike: func(ctx context.Context, f *Field) error {
-				return killAt(ctx, f, "finish", wire.Reply)
+				return killAt(ctx, f, "finish_plain", wire.Reply)
 			},
 		},
 		{

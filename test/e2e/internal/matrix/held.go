@@ -155,7 +155,7 @@ func delayOne(ctx context.Context, f *Field) (n *rig.Node, before float64, err e
 	}
 	healed := f.Harm(history.RedisCut, n.Name)
 	defer healed()
-	letGo := lines.Redis.Hold("finish")
+	letGo := lines.Redis.Hold("finish_plain")
 	defer letGo()
 	release()
 	return n, before, f.again(ctx, first)

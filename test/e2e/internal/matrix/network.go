@@ -42,7 +42,7 @@ func networkFaults() []Fault {
 				return takeovers(f, h, history.RedisCut, f.Within(silentBound))
 			},
 		},
-		lostReply("dispatch", "dispatch", true), lostReply("start", "start_all", false), lostReply("finish", "finish", false),
+		lostReply("dispatch", "dispatch", true), lostReply("start", "start_all", false), lostReply("finish", "finish_plain", false),
 		{
 			Name: "reply-lost-add", Says: "reply to a client's add lost", Promise: "one job, no error; none lost, doubled or run again",
 			Strike: loseAdd, Judge: func(_ *Field, h history.History) []error { return noReruns(h) },
