@@ -126,8 +126,10 @@ func dispatchNotDue(t *testing.T, open Open) {
 	e := r.add("j")
 	early := advance(e, message(e, e.RunTime, "b"))
 	early.Latest = r.now() + 60_000
-	equal(r, "answers", r.dispatch(advance(future, message(future, future.RunTime, "a")), early),
-		[]store.Dispatched{store.DispatchNotDue, store.DispatchNotDue})
+	late := r.add("later") // its place in run_times decides as well, whatever its header says
+	r.raw.do("ZADD", r.key("run_times"), late.RunTime+60_000, "later")
+	equal(r, "answers", r.dispatch(advance(future, message(future, future.RunTime, "a")), early, advance(late, message(late, late.RunTime, "c"))),
+		[]store.Dispatched{store.DispatchNotDue, store.DispatchNotDue, store.DispatchNotDue})
 	equal(r, "places", r.places(0), map[string][]string{})
 }
 
