@@ -11,6 +11,8 @@ FUZZTIME ?= 20s
 MINUTES ?= 60
 SEED ?=
 TABLE ?=
+# The row of the matrix that `make fault` plays, as docs/reliability.md names it.
+ROW ?= leader-sigkill
 # Arguments for `make dev` and `make bench`, as in `make dev ARGS="--nodes 5"`.
 ARGS ?=
 
@@ -36,6 +38,10 @@ race: redis ## the unit and conformance tests under the race detector
 .PHONY: e2e
 e2e: redis ## the end-to-end tests: every fault of the matrix, and ten leader kills in a row
 	scripts/e2e.sh 10 . 9m
+
+.PHONY: fault
+fault: redis ## play one row of the matrix of faults: make fault ROW=leader-sigkill
+	scripts/e2e.sh 10 '^TestMatrix$$/^$(ROW)$$' 9m
 
 .PHONY: chaos
 chaos: redis ## random faults for MINUTES (60) from SEED (random), then every run is judged

@@ -22,14 +22,14 @@ func TestTable(t *testing.T) {
 	got := table([]matrix.Result{
 		{
 			Name: "a", Says: "leader killed", Promise: "none lost | doubled", Strikes: 3,
-			Tally: history.Tally{Due: 30, Reruns: 2}, Takeovers: []time.Duration{20e6, 39.6e6, 1500e6},
+			Tally: history.Tally{Due: 30, Ran: 30, Reruns: 2}, Takeovers: []time.Duration{20e6, 39.6e6, 1500e6},
 		},
-		{Name: "b", Says: "calm", Promise: "all", Strikes: 1, Tally: history.Tally{Due: 5, Lost: 1}, Breaches: []string{"lost"}},
+		{Name: "b", Says: "calm", Promise: "all", Strikes: 1, Tally: history.Tally{Due: 5, Ran: 4, Lost: 1}, Breaches: []string{"lost"}},
 	})
-	want := `| what is done | what is promised | times | due | lost | doubled | run again | takeover p50, max | held |
-|---|---|---|---|---|---|---|---|---|
-| leader killed | none lost \| doubled | 3 | 30 | 0 | 0 | 2 | 40 ms, 1.5 s | yes |
-| calm | all | 1 | 5 | 1 | 0 | 0 | – | **no** |
+	want := `| row | what is done | what is promised | times | due | ran | lost | doubled | run again | takeover p50, p99, max | held |
+|---|---|---|---|---|---|---|---|---|---|---|
+| ` + "`a`" + ` | leader killed | none lost \| doubled | 3 | 30 | 30 | 0 | 0 | 2 | 40 ms, 1.5 s, 1.5 s | yes |
+| ` + "`b`" + ` | calm | all | 1 | 5 | 4 | 1 | 0 | 0 | – | **no** |
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

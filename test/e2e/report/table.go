@@ -13,11 +13,11 @@ import (
 // table is one row per result, as markdown.
 func table(results []matrix.Result) string {
 	var b strings.Builder
-	b.WriteString("| what is done | what is promised | times | due | lost | doubled | run again | takeover p50, max | held |\n")
-	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| row | what is done | what is promised | times | due | ran | lost | doubled | run again | takeover p50, p99, max | held |\n")
+	b.WriteString("|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
-		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %d | %s | %s |\n",
-			page.Cell(r.Says), page.Cell(r.Promise), r.Strikes, r.Tally.Due, r.Tally.Lost, r.Tally.Doubled, r.Tally.Reruns, takeover(r.Takeovers), held(r))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %d | %d | %d | %d | %d | %d | %s | %s |\n", page.Cell(r.Name),
+			page.Cell(r.Says), page.Cell(r.Promise), r.Strikes, r.Tally.Due, r.Tally.Ran, r.Tally.Lost, r.Tally.Doubled, r.Tally.Reruns, takeover(r.Takeovers), held(r))
 	}
 	return b.String()
 }
@@ -45,12 +45,12 @@ func held(r matrix.Result) string {
 	return "yes"
 }
 
-// takeover is the median and the longest, or a dash when nobody took over.
+// takeover is the median, the 99th percentile and the longest, or a dash when nobody took over.
 func takeover(sorted []time.Duration) string {
 	if len(sorted) == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%s, %s", brief(history.Median(sorted)), brief(sorted[len(sorted)-1]))
+	return fmt.Sprintf("%s, %s, %s", brief(history.Median(sorted)), brief(matrix.Percentile(sorted, 99)), brief(sorted[len(sorted)-1]))
 }
 
 // brief is a duration for people: milliseconds below a second, tenths above.
