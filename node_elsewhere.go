@@ -8,7 +8,7 @@ import (
 )
 
 // elsewhere reports whether any other member says that it is ready, which it is only while it reaches
-// every store.
+// a partition of every store.
 func (r *running) elsewhere(ctx context.Context) bool {
 	ctx, done := context.WithCancel(ctx)
 	defer done()

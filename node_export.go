@@ -18,8 +18,8 @@ const (
 	minExportEvery = 10 * time.Second // of Config.ExportEvery
 )
 
-// exportStores writes exports of every store into Config.ExportDir while this node leads group 0,
-// until ctx ends. It is no part of the office, so that a disk that hangs holds up neither dispatch nor handover.
+// exportStores writes exports of every store into Config.ExportDir while this node leads group 0, until
+// ctx ends. It is no part of the office, so that a disk that hangs holds up neither dispatch nor handover.
 func (r *running) exportStores(ctx context.Context) {
 	if r.cfg.ExportDir == "" {
 		return

@@ -22,8 +22,8 @@ type Office struct {
 }
 
 // Lead does a leader's work under office until ctx ends; context.Cause then says why: ErrOfficeLost,
-// ErrLeaseLost, ErrResigned, ErrHandedOver, or the end of Run's own context. Returning earlier, with or without an
-// error, gives the office up.
+// ErrLeaseLost, ErrResigned, ErrHandedOver, or the end of Run's own context. Returning earlier, with or
+// without an error, gives the office up.
 type Lead func(ctx context.Context, office Office) error
 
 // Cluster is one node's part in a cluster. Its methods may be called from several goroutines.
@@ -69,8 +69,8 @@ func New(cfg Config) (*Cluster, error) {
 }
 
 // Run makes this node a member and a candidate until ctx ends, and calls lead whenever it is in
-// office, for several groups at once if it leads several; the package document says what that means. It waits for an etcd that is out of reach, at
-// the start and later.
+// office, for several groups at once if it leads several; the package document says what that means.
+// It waits for an etcd that is out of reach, at the start and later.
 //
 // When ctx ends it cancels lead, waits for it, frees the office, then takes the membership back and
 // returns nil; with etcd silent that takes a few seconds more. It returns an error earlier only if

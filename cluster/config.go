@@ -45,8 +45,8 @@ type Config struct {
 	// does. It is called from one goroutine per group. Nil means yes.
 	CanLead func(ctx context.Context, group int) error
 	// OnLeader is told of each new leader of a group, and of its absence by a Leader without name and
-	// term; OnMembers of each change of the membership. Both are called one at a time from one goroutine, which they must
-	// not hold up, and both may skip states that lasted only a moment. Nil means not to be told.
+	// term; OnMembers of each change of the membership. Both are called one at a time from one goroutine,
+	// which they must not hold up, and both may skip states that lasted only a moment. Nil means not to be told.
 	OnLeader  func(Leader)
 	OnMembers func([]Member)
 	// OnGone is told of each process of another node that is proven gone, dead with all that ran in

@@ -73,8 +73,8 @@ func CurrentLeader(ctx context.Context, client *clientv3.Client, cluster string,
 	return &leader, nil
 }
 
-// StepDown ends the given term of a group's leader: it deletes the election key if the node in office still has that
-// term, and else returns ErrNotInOffice and changes nothing. The lease and the membership of the
+// StepDown ends the given term of a group's leader: it deletes the election key if the node in office
+// still has that term, and else returns ErrNotInOffice and changes nothing. The lease and the membership of the
 // node stay; it learns of it by its watch and may stand again, behind all others. Zero means
 // whichever term is in office.
 func StepDown(ctx context.Context, client *clientv3.Client, cluster string, group int, term int64) error {

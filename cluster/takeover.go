@@ -17,8 +17,8 @@ const (
 	lingerFor = 2 * time.Second
 )
 
-// Guarding returns the leader of a group whose process this node holds an open connection to, so that it will
-// know at once when that is gone; false when there is none, or the leader is this node itself.
+// Guarding returns the leader of a group whose process this node holds an open connection to, so that
+// it will know at once when that is gone; false when there is none, or the leader is this node itself.
 func (c *Cluster) Guarding(group int) (Leader, bool) {
 	if l := c.groups[group].guarded.Load(); l != nil {
 		return *l, true
@@ -26,8 +26,8 @@ func (c *Cluster) Guarding(group int) (Leader, bool) {
 	return Leader{}, false
 }
 
-// vigil holds an open connection to whoever leads the group, and frees the office of a leader whose process
-// is proven gone, once per term, until ctx ends.
+// vigil holds an open connection to whoever leads the group, and frees the office of a leader whose
+// process is proven gone, once per term, until ctx ends.
 func (g *group) vigil(ctx context.Context) {
 	var lingering sync.WaitGroup
 	defer lingering.Wait()

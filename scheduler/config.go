@@ -109,8 +109,7 @@ func (c Config) Validate() error {
 	var faults []error
 	if c.Store == nil {
 		faults = append(faults, errors.New("store: is missing"))
-	}
-	if c.Store != nil {
+	} else {
 		faults = append(faults, c.validPartitions())
 	}
 	if c.Lease < shortestLease {

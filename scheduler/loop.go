@@ -35,10 +35,9 @@ const (
 	clampFactor = 4
 )
 
-// Run takes office in every partition it was given and fires due jobs under it until ctx ends, a newer leader has
-// written, or no partition answers for a while, a short one if another node reaches them; the error says which and
-// is never nil: it wraps
-// ctx's error, store.ErrFenced, store.ErrEpoch or store.ErrStoreLost, or the last failure. A partition that does not
+// Run takes office in every partition it was given and fires due jobs under it until ctx ends, a newer
+// leader has written, or no partition answers for a while, a short one if another node reaches them; the
+// error says which and is never nil: it wraps ctx's error, store.ErrFenced, store.ErrEpoch or store.ErrStoreLost, or the last failure. A partition that does not
 // answer stops neither the others nor, as long as one answers, the office; office is taken in it
 // when it answers. No goroutine of Run outlives the call.
 func (l *Loop) Run(ctx context.Context, office store.Office) error {

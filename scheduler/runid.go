@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"crypto/sha1" // as RFC 9562 has it for version 5
 	"strconv"
 
 	"github.com/google/uuid"
@@ -16,11 +15,7 @@ func RunID(storeUID, jobUID string, nominal int64) string {
 	if err != nil {
 		namespace, jobUID = uuid.Nil, storeUID+"/"+jobUID
 	}
-	var space [160]byte
-	name := append(append(append(space[:0], namespace[:]...), jobUID...), '/')
-	sum := sha1.Sum(strconv.AppendInt(name, nominal, 10)) // an id by RFC 9562, no secret
-	id := uuid.UUID(sum[:16])
-	id[6] = id[6]&0x0f | 0x50 // version 5
-	id[8] = id[8]&0x3f | 0x80 // variant of the RFC
-	return id.String()
+	name := make([]byte, 0, len(jobUID)+20)
+	name = append(append(name, jobUID...), '/')
+	return uuid.NewSHA1(namespace, strconv.AppendInt(name, nominal, 10)).String()
 }

@@ -121,14 +121,7 @@ func (s *Store) appendRow(b []byte, f Finish) []byte {
 
 // appendEvent appends an event of f.
 func (s *Store) appendEvent(b []byte, f Finish, kind job.EventKind, cause string) []byte {
-	run := f.Message.Runs[0]
-	b = append(append(b, kind...), '\t')
-	b = append(append(b, f.Message.JobID...), '\t')
-	b = append(append(b, run.ID...), '\t')
-	b = append(strconv.AppendInt(b, run.Scheduled, 10), '\t')
-	b = append(strconv.AppendInt(b, int64(f.Message.Attempt), 10), '\t')
-	b = append(append(b, s.cfg.Node...), '\t', '\t')
-	return append(b, clean(cause)...)
+	return appendRunEvent(b, kind, &f.Message, f.Message.Runs[0], s.cfg.Node, clean(cause))
 }
 
 // wakeForRetries has the leader look at the runs that went to delayed. A wake that is lost costs a

@@ -60,10 +60,15 @@ func appendEvent(b []byte, e *job.Event) []byte {
 	return append(append(b, '\t'), clean(e.Cause)...)
 }
 
-// eventLine is EventLine for a run, without a term; cause is clean.
-func eventLine(kind job.EventKind, jobID, runID string, scheduled int64, attempt int, node, cause string) string {
-	return string(kind) + "\t" + jobID + "\t" + runID + "\t" + strconv.FormatInt(scheduled, 10) + "\t" +
-		strconv.Itoa(attempt) + "\t" + node + "\t\t" + cause
+// appendRunEvent appends the stored form of an event of a run of m, without a term; cause is clean.
+func appendRunEvent(b []byte, kind job.EventKind, m *Message, run MessageRun, node, cause string) []byte {
+	b = append(append(b, kind...), '\t')
+	b = append(append(b, m.JobID...), '\t')
+	b = append(append(b, run.ID...), '\t')
+	b = append(strconv.AppendInt(b, run.Scheduled, 10), '\t')
+	b = append(strconv.AppendInt(b, int64(m.Attempt), 10), '\t')
+	b = append(append(b, node...), '\t', '\t')
+	return append(b, cause...)
 }
 
 func decodeEvent(store string, at time.Time, line string) (job.Event, error) {
@@ -174,8 +179,8 @@ func (s *Store) decodeEntryEvents(entry redis.XMessage) []job.Event {
 
 // HistoryRow is the stored form of a history row: tab-separated started, finished, outcome, run,
 // scheduled, attempt, node, count, until, cause, error, result; times in Unix ms. Rows that the
-// leader writes come from here. Those of runs that have ended are rowEnd with times that a script puts
-// in front, other rows of runs are made by the scripts.
+// leader writes come from here. Those of runs that have ended are made by appendRow, with times that a
+// script puts in front; other rows of runs by the scripts.
 func HistoryRow(r job.Row) string {
 	ms := func(t time.Time) string {
 		if t.IsZero() {

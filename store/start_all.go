@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/carillon-project/carillon/job"
 )
 
 // startAll starts every run of st, or says that the executor is paused. It does nothing and returns false
@@ -124,9 +126,13 @@ func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []a
 func (s *Store) startedEvents(run []Taken) string {
 	lines := make([]byte, 0, 128*len(run))
 	for i := range run {
-		lines = appendStarted(lines, &run[i].Message, s.cfg.Node)
+		if i > 0 {
+			lines = append(lines, '\n')
+		}
+		m := &run[i].Message
+		lines = appendRunEvent(lines, job.JobStarted, m, m.Runs[0], s.cfg.Node, "")
 	}
-	return string(lines[:len(lines)-1])
+	return string(lines)
 }
 
 // heldTexts are what follows owner and start in the values of running of the messages.
@@ -151,17 +157,6 @@ func heldTexts(st Start) []string {
 		texts[i], from = all[from:end], end
 	}
 	return texts
-}
-
-// appendStarted appends the event line of a start, with a newline.
-func appendStarted(b []byte, m *Message, node string) []byte {
-	b = append(b, "job_started\t"...)
-	b = append(append(b, m.JobID...), '\t')
-	b = append(append(b, m.Runs[0].ID...), '\t')
-	b = append(strconv.AppendInt(b, m.Runs[0].Scheduled, 10), '\t')
-	b = append(strconv.AppendInt(b, int64(m.Attempt), 10), '\t')
-	b = append(b, node...)
-	return append(b, "\t\t\n"...)
 }
 
 // withinGrace is the last Unix ms at which no first run of the messages is missed, or "" when none can be.

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/carillon-project/carillon/job"
@@ -40,11 +39,14 @@ func (s *Store) Submit(ctx context.Context, partition int, sub Submission) (stri
 	args = append(args, lifeOf(sub.Life), sub.JobID, sub.UID, timeOrEmpty(sub.At), k.wake(), share(len(sub.Messages), bytes), sub.Answer)
 	cause := sub.cause()
 	for _, m := range sub.Messages {
-		lines := make([]string, len(m.Runs))
+		var events []byte
 		for i, r := range m.Runs {
-			lines[i] = eventLine(job.JobSubmitted, m.JobID, r.ID, r.Scheduled, m.Attempt, s.cfg.Node, cause)
+			if i > 0 {
+				events = append(events, '\n')
+			}
+			events = appendRunEvent(events, job.JobSubmitted, &m, r, s.cfg.Node, cause)
 		}
-		args = append(args, m.Runs[0].ID, m.Encode(), strings.Join(lines, "\n"))
+		args = append(args, m.Runs[0].ID, m.Encode(), events)
 	}
 	reply, err := s.run(ctx, enqueueScript, keys, args...)
 	if refused(err) {

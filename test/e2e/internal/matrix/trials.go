@@ -15,7 +15,7 @@ const trialJobs = 100
 // killed one after another, two for each five of them told to end, one for each ten stopped; one of
 // each at least. In the long form the published bounds apply, without allowance.
 func Trials(kills int) []Fault {
-	all := []Fault{
+	return []Fault{
 		trial("takeover-sigkill", "leader killed (SIGKILL)", kills, Fault{
 			Promise: "p99 at most 150 ms", Strike: killLeader,
 			Judge: func(f *Field, h history.History) []error {
@@ -35,7 +35,6 @@ func Trials(kills int) []Fault {
 			},
 		}),
 	}
-	return all
 }
 
 func trial(name, says string, rounds int, f Fault) Fault {
