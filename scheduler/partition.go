@@ -151,7 +151,9 @@ func (p *partition) pass(ctx context.Context) (target int64, err error) {
 	if again || moved || taken || reviewed {
 		return 0, nil
 	}
-	return p.nap(due), nil
+	target = p.nap(due)
+	p.foresee(ctx, due, target)
+	return target, nil
 }
 
 // look reads up to limit jobs that are due, and learns the time of Redis from it.

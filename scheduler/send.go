@@ -22,8 +22,12 @@ func (p *partition) item(j store.DueJob, c *known, d decision, now int64, lineUp
 		h.Last, h.Next, h.Runs = d.last, d.next.nominal, h.Runs+int64(len(d.runs))
 		it.dispatch.Next, it.dispatch.RunTime = &h, d.next.due
 	}
-	it.skip(p, job.Missed, job.JobMissed, d.missed, now, missedCause(d, c.grace))
-	it.skip(p, job.Coalesced, job.JobCoalesced, d.coalesced, now, coalescedCause(d.coalesced.count, c.coalesce))
+	if d.missed.count > 0 {
+		it.skip(p, job.Missed, job.JobMissed, d.missed, now, missedCause(d, c.grace))
+	}
+	if d.coalesced.count > 0 {
+		it.skip(p, job.Coalesced, job.JobCoalesced, d.coalesced, now, coalescedCause(d.coalesced.count, c.coalesce))
+	}
 	if len(d.runs) == 0 {
 		return it
 	}
@@ -43,9 +47,6 @@ func (p *partition) item(j store.DueJob, c *known, d decision, now int64, lineUp
 
 // skip adds the row and the event of a stretch of times that do not run.
 func (it *item) skip(p *partition, outcome job.Outcome, kind job.EventKind, s stretch, now int64, cause string) {
-	if s.count == 0 {
-		return
-	}
 	it.dispatch.Rows = append(it.dispatch.Rows, job.Row{
 		ScheduledTime: time.UnixMilli(s.first), Until: time.UnixMilli(s.last), Outcome: outcome, Node: p.cfg.Node,
 		Finished: time.UnixMilli(now), Cause: cause, Count: int(s.count),
@@ -65,9 +66,6 @@ func (p *partition) event(kind job.EventKind, id, run string, nominal int64, cau
 }
 
 func missedCause(d decision, grace time.Duration) string {
-	if d.missed.count == 0 {
-		return ""
-	}
 	late := fmt.Sprintf("late by %d ms, grace is %d ms", d.late.Milliseconds(), grace.Milliseconds())
 	if d.missed.count == 1 {
 		return late

@@ -42,6 +42,13 @@ func (m *mailbox) take() int64 {
 	return at
 }
 
+// before reports whether a time before target was announced.
+func (m *mailbox) before(target int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.first < target
+}
+
 // sleep waits until the period has passed, a time before target is announced, or ctx ends. Later
 // times are forgotten: whoever wakes at target reads them then.
 func (m *mailbox) sleep(ctx context.Context, period time.Duration, target int64) {

@@ -156,6 +156,20 @@ func (s *Store) DueAfter(ctx context.Context, partition int, last DueJob, at int
 	return jobs, len(found) == left+limit, nil
 }
 
+// Coming reads up to limit jobs of the schedule in the order of their run times, of all that have one but the
+// first few.
+func (s *Store) Coming(ctx context.Context, partition, from, limit int) ([]DueJob, error) {
+	found, err := s.reader.ZRangeWithScores(ctx, s.partitions[partition].runTimes(), int64(from), int64(from+limit-1)).Result()
+	if err != nil {
+		return nil, s.explain("coming", err)
+	}
+	jobs := make([]DueJob, len(found))
+	for i, z := range found {
+		jobs[i] = DueJob{ID: text(z.Member), RunTime: int64(z.Score)}
+	}
+	return jobs, nil
+}
+
 // Park takes a due job that cannot be used out of the schedule; its record stays byte for byte. header
 // is the one it was found with, or nil if it cannot be read.
 func (s *Store) Park(ctx context.Context, partition int, o Office, j DueJob, header *Header, reason string) error {

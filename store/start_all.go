@@ -102,9 +102,9 @@ func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []a
 		}
 		more = append(more, u.room-u.add, u.add)
 	}
-	args = make([]any, 0, 11+len(st.Entries)+2*len(st.Run)+len(more)+2*len(st.Return))
+	args = make([]any, 0, 12+len(st.Entries)+2*len(st.Run)+len(more)+2*len(st.Return))
 	args = append(args, s.cfg.EventLimit, group, st.Name, st.Owner, st.Lease.Milliseconds(), st.Executor, withinGrace(st.Run),
-		s.startedEvents(st.Run), len(st.Entries), len(st.Run), singles)
+		s.startedEvents(st.Run), len(st.Entries), len(st.Run), singles, uidsOf(st.Run))
 	for i := range st.Entries {
 		args = append(args, &st.Entries[i])
 	}
@@ -120,6 +120,15 @@ func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []a
 		args = append(args, "m"+strconv.Itoa(i+1), t.body())
 	}
 	return keys, args
+}
+
+// uidsOf are the uids of the jobs of the messages, with a space between two.
+func uidsOf(run []Taken) []byte {
+	b := make([]byte, 0, 37*len(run))
+	for i := range run {
+		b = append(append(b, run[i].Message.UID...), ' ')
+	}
+	return b
 }
 
 // startedEvents are the event lines of the runs that are to start.

@@ -15,7 +15,7 @@ for i = 1, n do
   local value, score, old = values[i], tonumber(scores[i] or ''), ARGV[olds + i]
   local by = odd[i] and ARGV[odd[i] + 3] or ''
   if by ~= '' then version = version or redis.call('HGET', KEYS[6], 'version') or '0' end
-  if not value or not score or string.sub(value, 1, #old) ~= old or (by ~= '' and by ~= version) then
+  if not value or not score or string.find(value, old, 1, true) ~= 1 or (by ~= '' and by ~= version) then
     refused[i] = 'STALE'
   elseif score > now then
     refused[i] = 'NOT_DUE'

@@ -5,7 +5,8 @@
 -- then slots:<slot> (string), each once: first those with room for one run that get one
 -- ARGV[1] entries kept in events  ARGV[2] group  ARGV[3] consumer  ARGV[4] owner  ARGV[5] lease, ms
 -- ARGV[6] executor  ARGV[7] until when all runs are within their grace, ms, or ''  ARGV[8] events, a line
---   per run  ARGV[9] entries  ARGV[10] messages  ARGV[11] slots with room for one
+--   per run  ARGV[9] entries  ARGV[10] messages  ARGV[11] slots with room for one  ARGV[12] uids of the jobs,
+--   with a space between two
 -- then entry ids in order, ids of the first runs, what follows owner and start in their values of running;
 --   per slot with room for more: how many may hold it before, how many get it now; names and bodies of what
 --   is given back
@@ -13,11 +14,11 @@
 local TIME, entries, n = redis.call('TIME'), tonumber(ARGV[9]), tonumber(ARGV[10])
 local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
 local stamp, till = string.format('%.0f', now), string.format('%.0f', now + ARGV[5])
-local last, mine = 11 + entries, {}
-for _, p in ipairs(redis.call('XPENDING', KEYS[2], ARGV[2], ARGV[12], ARGV[last], entries + 1000, ARGV[3])) do
+local last, mine = 12 + entries, {}
+for _, p in ipairs(redis.call('XPENDING', KEYS[2], ARGV[2], ARGV[13], ARGV[last], entries + 1000, ARGV[3])) do
   mine[p[1]] = true
 end
-for i = 12, last do
+for i = 13, last do
   if not mine[ARGV[i]] then return {stamp, 'EACH'} end
 end
 if redis.call('HEXISTS', KEYS[7], ARGV[6]) == 1 then return {stamp, 'PAUSED'} end
@@ -38,14 +39,20 @@ if #KEYS > 7 then
     counts[2 * i - 1], counts[2 * i] = KEYS[7 + i], count
   end
 end
-local lines, removals = redis.call('SCARD', KEYS[6]) > 0, redis.call('ZCARD', KEYS[5]) > 0
+local lines, removals = redis.call('SCARD', KEYS[6]) > 0, redis.call('ZCARD', KEYS[5])
+if removals > 0 and removals < 2 * n then -- few uids were removed: look whether one is among those here
+  for _, uid in ipairs(redis.call('ZRANGE', KEYS[5], 0, -1)) do
+    if string.find(ARGV[12], uid, 1, true) then return {stamp, 'EACH'} end
+  end
+elseif removals > 0 then
+  for uid in string.gmatch(ARGV[12], '%S+') do
+    if redis.call('ZSCORE', KEYS[5], uid) then return {stamp, 'EACH'} end
+  end
+end
 local head, holds, leases = ARGV[4] .. '\t' .. stamp .. '\t', {}, {}
 for i = 1, n do
   local id, rest = ARGV[last + i], ARGV[last + n + i]
-  if lines and redis.call('SISMEMBER', KEYS[6], string.match(rest, '\t([^\t]*)')) == 1 or
-    removals and redis.call('ZSCORE', KEYS[5], string.match(rest, '\n1\t%d+\t%d+\t%-?%d+\t%a*\t([^\t]*)')) then
-    return {stamp, 'EACH'}
-  end
+  if lines and redis.call('SISMEMBER', KEYS[6], string.match(rest, '\t([^\t]*)')) == 1 then return {stamp, 'EACH'} end
   holds[2 * i - 1], holds[2 * i] = id, head .. rest
   leases[2 * i - 1], leases[2 * i] = till, id
 end
@@ -53,7 +60,7 @@ redis.call('HSET', KEYS[3], unpack(holds))
 redis.call('ZADD', KEYS[4], unpack(leases))
 if #counts > 0 then redis.call('MSET', unpack(counts)) end
 if #ARGV > more then redis.call('XADD', KEYS[2], '*', unpack(ARGV, more + 1)) end
-redis.call('XACK', KEYS[2], ARGV[2], unpack(ARGV, 12, last))
-redis.call('XDEL', KEYS[2], unpack(ARGV, 12, last))
+redis.call('XACK', KEYS[2], ARGV[2], unpack(ARGV, 13, last))
+redis.call('XDEL', KEYS[2], unpack(ARGV, 13, last))
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[8])
 return {stamp, 'STARTED'}
