@@ -12,7 +12,7 @@ import (
 // attempt is one attempt of the first run of msg, from its start until the store has been told
 // how it ended.
 type attempt struct {
-	msg    store.Message // as started
+	msg    *store.Message // as started
 	owner  string
 	cancel context.CancelCauseFunc // ends the handler's context
 	placed bool                    // it occupies a place of the pool
@@ -47,7 +47,7 @@ func (a *attempt) held() store.Held { return store.Held{RunID: a.msg.Runs[0].ID,
 // a call sent then; startedAt is the time of Redis, or 0. The caller has a place for it. begin
 // returns false, and does nothing, when the answer took longer than the lease. After the end of
 // work the run goes to another node at once.
-func (l *line) begin(work context.Context, m store.Message, owner string, sent time.Time, startedAt int64) bool {
+func (l *line) begin(work context.Context, m *store.Message, owner string, sent time.Time, startedAt int64) bool {
 	deadline := sent.Add(l.cfg.Lease)
 	if !l.cfg.Now().Before(deadline) {
 		l.log.Warn("start was answered after its lease had ended, left to recovery", "run", m.Runs[0].ID, "job", m.JobID)
@@ -95,7 +95,7 @@ func deepen(i int) byte {
 	return room[len(room)-1-i]
 }
 
-func (l *line) call(ctx context.Context, m store.Message, e *ending) {
+func (l *line) call(ctx context.Context, m *store.Message, e *ending) {
 	defer func() {
 		if r := recover(); r != nil {
 			e.err = caught(r)
@@ -117,7 +117,7 @@ func (l *line) call(ctx context.Context, m store.Message, e *ending) {
 }
 
 // runOf is the first run of m as a handler sees it; its args are the handler's own.
-func (l *line) runOf(m store.Message) job.Run {
+func (l *line) runOf(m *store.Message) job.Run {
 	return job.Run{
 		ID: m.Runs[0].ID, Store: l.storeName, JobID: m.JobID, Task: m.Task, Executor: l.cfg.Name,
 		ScheduledTime: time.UnixMilli(m.Runs[0].Scheduled).UTC(), Attempt: m.Attempt, Node: l.cfg.Node,

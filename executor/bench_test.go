@@ -28,7 +28,7 @@ func BenchmarkHandlers(b *testing.B) {
 		p.slots.take(batch)
 		sent := p.cfg.Now()
 		for range batch {
-			l.begin(work, m, "n/b/1", sent, 1)
+			l.begin(work, &m, "n/b/1", sent, 1)
 		}
 		for n := 0; n < batch; {
 			<-l.out.filled

@@ -158,7 +158,7 @@ func (l *line) accepted(work context.Context, a *attempt, next *store.Message, b
 	if a.fin.Next == nil {
 		return
 	}
-	rest := *a.fin.Next
+	rest := a.fin.Next
 	if back {
 		return // it waits in the stream
 	}
@@ -167,14 +167,14 @@ func (l *line) accepted(work context.Context, a *attempt, next *store.Message, b
 		return
 	}
 	l.tellDropped(rest, rest.Runs[:len(rest.Runs)-len(next.Runs)])
-	if l.begin(work, *next, a.owner, a.sent, 0) {
+	if l.begin(work, next, a.owner, a.sent, 0) {
 		a.placed = false // its place is the next one's
 	}
 }
 
 // tellDropped raises the events of runs that were to follow and were closed instead. The store
 // does so for two reasons: the grace has passed, or the job is gone.
-func (l *line) tellDropped(m store.Message, runs []store.MessageRun) {
+func (l *line) tellDropped(m *store.Message, runs []store.MessageRun) {
 	if m.Grace == job.GraceNone {
 		l.tellAll(job.JobCancelled, m, runs, "job removed")
 		return

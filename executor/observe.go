@@ -41,20 +41,20 @@ type Observation struct {
 	Result   any           // what the handler returned
 }
 
-func (l *line) observe(what Observed, m store.Message, o Observation) {
+func (l *line) observe(what Observed, m *store.Message, o Observation) {
 	o.What, o.Store, o.Executor, o.Task, o.RunID = what, l.storeName, l.cfg.Name, m.Task, m.Runs[0].ID
 	l.cfg.Observe(o)
 }
 
 // tell raises an event of one run of m.
-func (l *line) tell(kind job.EventKind, m store.Message, run store.MessageRun, cause string) {
+func (l *line) tell(kind job.EventKind, m *store.Message, run store.MessageRun, cause string) {
 	l.cfg.Listen(job.Event{
 		Kind: kind, Time: l.cfg.Now().UTC(), Store: l.storeName, JobID: m.JobID, RunID: run.ID,
 		ScheduledTime: time.UnixMilli(run.Scheduled).UTC(), Attempt: m.Attempt, Node: l.cfg.Node, Cause: cause,
 	})
 }
 
-func (l *line) tellAll(kind job.EventKind, m store.Message, runs []store.MessageRun, cause string) {
+func (l *line) tellAll(kind job.EventKind, m *store.Message, runs []store.MessageRun, cause string) {
 	for _, r := range runs {
 		l.tell(kind, m, r, cause)
 	}

@@ -25,7 +25,7 @@ const (
 // A handler that returned no error has done its work, whatever happened to its context meanwhile.
 // One that a forced shutdown interrupted is run again elsewhere, unless its job says that a run
 // must not be repeated (on_lost: drop).
-func conclude(m store.Message, err, cause error, random float64) (f store.Finish, report bool) {
+func conclude(m *store.Message, err, cause error, random float64) (f store.Finish, report bool) {
 	f = store.Finish{Message: m, Next: following(m)}
 	switch {
 	case errors.Is(cause, ErrLeaseLost):
@@ -64,7 +64,7 @@ const shutdownCause = "node shutdown"
 // handBack sends what a forced shutdown interrupted, with all that follows it, to another node.
 func handBack(f store.Finish) store.Finish {
 	f.Outcome, f.Cause, f.Error = job.Cancelled, shutdownCause, shutdownCause
-	again := f.Message
+	again := *f.Message
 	again.Attempt++
 	f.Retry, f.Next = &again, nil
 	return f
@@ -72,11 +72,11 @@ func handBack(f store.Finish) store.Finish {
 
 // retry returns the message that tries the first run of m again, and when; nil when it is not to
 // be tried again.
-func retry(m store.Message, err error, random float64) (*store.Message, time.Duration) {
+func retry(m *store.Message, err error, random float64) (*store.Message, time.Duration) {
 	if m.Failed+1 >= m.Retry.MaxAttempts || IsPermanent(err) {
 		return nil, 0
 	}
-	again := m
+	again := *m
 	again.Runs = m.Runs[:1:1]
 	again.Attempt++
 	again.Failed++
@@ -85,12 +85,13 @@ func retry(m store.Message, err error, random float64) (*store.Message, time.Dur
 
 // following returns the runs of m after the first, as a message that begins anew; nil when there
 // are none.
-func following(m store.Message) *store.Message {
+func following(m *store.Message) *store.Message {
 	if len(m.Runs) < 2 {
 		return nil
 	}
-	m.Runs, m.Attempt, m.Lost, m.Failed = m.Runs[1:], 1, 0, 0
-	return &m
+	rest := *m
+	rest.Runs, rest.Attempt, rest.Lost, rest.Failed = m.Runs[1:], 1, 0, 0
+	return &rest
 }
 
 // eventOf is the event of an attempt that ended so.

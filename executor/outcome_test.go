@@ -72,7 +72,7 @@ func TestConclude(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f, report := conclude(tt.m, tt.err, tt.cause, 0.5)
+			f, report := conclude(&tt.m, tt.err, tt.cause, 0.5)
 			got := silent
 			if report {
 				got = describe(f)
@@ -120,7 +120,7 @@ func TestConcludeLosesNoRun(t *testing.T) {
 		}
 		err := rapid.SampledFrom([]error{nil, errNo, Permanent(errNo), errNotBegun}).Draw(t, "err")
 		cause := rapid.SampledFrom([]error{nil, ErrCancelled, ErrTimeout, ErrShutdown}).Draw(t, "cause")
-		f, report := conclude(m, err, cause, 0.5)
+		f, report := conclude(&m, err, cause, 0.5)
 		if !report {
 			t.Fatal("nothing is reported of a kept lease")
 		}

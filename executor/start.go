@@ -126,15 +126,15 @@ func (l *line) putOff() time.Duration {
 
 // lacks reports whether the entry holds a task that this node has no handler for and others do.
 func (l *line) lacks(o opened) bool {
-	for _, m := range o.messages {
-		if l.elsewhere(m) {
+	for i := range o.messages {
+		if l.elsewhere(&o.messages[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-func (l *line) elsewhere(m store.Message) bool {
+func (l *line) elsewhere(m *store.Message) bool {
 	_, ok := l.cfg.Handler(m.Task)
 	return !ok && l.cfg.Served(m.Task)
 }
@@ -230,7 +230,7 @@ func batches(entries []opened) [][]opened {
 func (l *line) postpone(ctx context.Context, o opened) error {
 	var off, back []store.Message
 	for _, m := range o.messages {
-		if l.elsewhere(m) {
+		if l.elsewhere(&m) {
 			off = append(off, m)
 			continue
 		}
@@ -249,8 +249,8 @@ func (l *line) startOf(entries []opened, room int) store.Start {
 	st.Run = make([]store.Taken, 0, min(count, room))
 	for i, e := range entries {
 		st.Entries = append(st.Entries, e.id)
-		for k, m := range e.messages {
-			t := store.Taken{Entry: i, Message: m, Body: e.bodies[k]}
+		for k := range e.messages {
+			t := store.Taken{Entry: i, Message: &e.messages[k], Body: e.bodies[k]}
 			if len(st.Run) < room {
 				st.Run = append(st.Run, t)
 			} else {
@@ -296,7 +296,7 @@ func (l *line) ask(ctx, work context.Context, st store.Start) ([]store.StartRepl
 }
 
 // answered acts on the verdict on m, and reports whether a run has begun.
-func (l *line) answered(work context.Context, m store.Message, r store.StartReply, owner string, sent time.Time) bool {
+func (l *line) answered(work context.Context, m *store.Message, r store.StartReply, owner string, sent time.Time) bool {
 	missed := m.Runs[:len(m.Runs)-len(r.Message.Runs)]
 	switch r.Verdict {
 	case store.StartMissed:

@@ -126,7 +126,7 @@ func (s *Store) StartNext(ctx context.Context, c Consumer, owner string, lease t
 			n := numbers{}
 			if list, ok := reply.([]any); ok && len(list) > 2 {
 				m.Runs = m.Runs[min(missed, len(m.Runs)-1):]
-				return StartReply{Verdict: Started, Message: m, Now: n.read(text(list[2]))}, n.err
+				return StartReply{Verdict: Started, Message: &m, Now: n.read(text(list[2]))}, n.err
 			}
 		case StartFull, StartPaused:
 			return StartReply{Verdict: Verdict(verdict)}, nil

@@ -29,7 +29,7 @@ type Start struct {
 // Taken is one body of an entry.
 type Taken struct {
 	Entry   int // index into Entries
-	Message Message
+	Message *Message
 	Body    string // the message as it was fetched; empty = to be encoded
 }
 
@@ -63,7 +63,7 @@ const (
 // were dropped as missed, when the verdict is Started.
 type StartReply struct {
 	Verdict Verdict
-	Message Message
+	Message *Message
 	Now     int64 // Redis time of the decision, Unix ms
 }
 
@@ -117,8 +117,9 @@ func (s *Store) startEach(ctx context.Context, st Start) ([]StartReply, error) {
 	replies, replaces := make([]StartReply, len(st.Run)), false
 	for i, t := range st.Run {
 		verdict, missed := verdictOf(list[i+1])
-		replies[i] = StartReply{Verdict: Verdict(verdict), Message: t.Message, Now: now}
-		replies[i].Message.Runs = t.Message.Runs[min(missed, len(t.Message.Runs)-1):]
+		m := *t.Message
+		m.Runs = m.Runs[min(missed, len(m.Runs)-1):]
+		replies[i] = StartReply{Verdict: Verdict(verdict), Message: &m, Now: now}
 		replaces = replaces || (replies[i].Verdict == StartWaiting && t.Message.Overlap == job.OverlapReplace)
 	}
 	if replaces {

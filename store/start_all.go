@@ -53,7 +53,7 @@ func slotsOf(run []Taken) ([]slotUse, bool) {
 	index, seen := make(map[string]int, len(run)), make(map[string]bool, len(run))
 	uses := make([]slotUse, 0, len(run))
 	for i := range run {
-		m := &run[i].Message
+		m := run[i].Message
 		if seen[m.Runs[0].ID] {
 			return nil, false
 		}
@@ -138,7 +138,7 @@ func (s *Store) startedEvents(run []Taken) string {
 		if i > 0 {
 			lines = append(lines, '\n')
 		}
-		m := &run[i].Message
+		m := run[i].Message
 		lines = appendRunEvent(lines, job.JobStarted, m, m.Runs[0], s.cfg.Node, "")
 	}
 	return string(lines)
@@ -152,7 +152,7 @@ func heldTexts(st Start) []string {
 	}
 	b, ends := make([]byte, 0, size), make([]int, len(st.Run))
 	for i := range st.Run {
-		m := &st.Run[i].Message
+		m := st.Run[i].Message
 		b = append(strconv.AppendInt(b, int64(m.Attempt), 10), '\t')
 		if m.Max > 0 {
 			b = append(b, m.Slot...)
@@ -172,7 +172,7 @@ func heldTexts(st Start) []string {
 func withinGrace(run []Taken) any {
 	last := int64(math.MaxInt64)
 	for i := range run {
-		m := &run[i].Message
+		m := run[i].Message
 		if grace := graceMillis(m.Grace); grace >= 0 && m.Attempt == 1 {
 			last = min(last, m.Runs[0].Due+grace)
 		}

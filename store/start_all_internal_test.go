@@ -16,7 +16,7 @@ func takenOf(messages ...Message) []Taken {
 		if len(m.Runs) == 0 {
 			m.Runs = []MessageRun{{ID: string(rune('a' + i)), Due: 1000}}
 		}
-		all[i].Message = m
+		all[i].Message = &m
 	}
 	return all
 }

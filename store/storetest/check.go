@@ -40,8 +40,8 @@ func (r *rig) furnish() (running store.Start) {
 	other := r.add("other", func(j *job.Job) { j.MaxInstances = 9 })
 	r.send(message(other, now, "fails"))
 	st, replies := r.begin(nodeA, store.Started)
-	again := finishOf(st.Owner, replies[0].Message, job.Failed)
-	again.Retry, again.RetryIn = &replies[0].Message, time.Hour
+	again := finishOf(st.Owner, *replies[0].Message, job.Failed)
+	again.Retry, again.RetryIn = replies[0].Message, time.Hour
 	r.finish(again)
 	r.send(message(other, now, "fetched"))
 	r.fetch(nodeB)
@@ -51,7 +51,7 @@ func (r *rig) furnish() (running store.Start) {
 	_, err := r.s.Fetch(r.ctx, 0, executor, nodeA, 1, 0) // "unread" is fetched too now
 	r.must(err)
 	st, replies = r.begin(nodeA, store.Started)
-	r.finish(finishOf(st.Owner, replies[0].Message, job.Executed))
+	r.finish(finishOf(st.Owner, *replies[0].Message, job.Executed))
 	_, err = r.s.Remove(r.ctx, unique("op"), "gone")
 	r.must(err)
 	r.must(r.s.Keep(r.ctx, []store.Line{{RunID: "runs", Attempt: 1, Number: 1, Time: at(now), Level: "info", Text: "hello"}}))
@@ -224,7 +224,7 @@ func checkMoves(t *testing.T, open Open) {
 			st := r.fetch(nodeA)
 			var done []store.Finish
 			for _, reply := range r.start(st) {
-				done = append(done, finishOf(st.Owner, reply.Message, job.Executed))
+				done = append(done, finishOf(st.Owner, *reply.Message, job.Executed))
 			}
 			r.finish(done...)
 		}

@@ -144,7 +144,7 @@ func dispatchFinishes(t *testing.T, open Open) {
 	equal(r, "run_times", r.raw.number("ZCARD", r.key("run_times")), 0)
 	equal(r, "events", r.kinds("j"), []job.EventKind{job.JobAdded, job.JobRemoved})
 	st, _ := r.begin(nodeA, store.Started)
-	r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed))
+	r.finish(finishOf(st.Owner, *st.Run[0].Message, job.Executed))
 	equal(r, "history", r.outcomes("j"), []string{"run executed"})
 	ttl := r.raw.number("TTL", r.key("history:j"))
 	equal(r, "history has a life", ttl > 0, true)
@@ -377,7 +377,7 @@ func leaderScriptsFenced(t *testing.T, open Open) {
 	e := r.add("j")
 	r.send(message(e, r.now(), "run"))
 	st, replies := r.begin(nodeA, store.Started)
-	late := store.Finish{Held: store.Held{RunID: "run", Owner: st.Owner}, Message: replies[0].Message, Outcome: job.Failed, Retry: &replies[0].Message}
+	late := store.Finish{Held: store.Held{RunID: "run", Owner: st.Owner}, Message: replies[0].Message, Outcome: job.Failed, Retry: replies[0].Message}
 	old := store.Office{Epoch: "e", Term: 6}
 	due, err := r.s.Due(r.ctx, 0, 1)
 	r.must(err)

@@ -42,7 +42,7 @@ func enqueueNow(t *testing.T, open Open) {
 		}
 		want.Runs[0].Scheduled, want.Runs[0].Due = got.Runs[0].Scheduled, got.Runs[0].Scheduled
 		want.Args = []byte(`{"of":"` + want.Runs[0].ID + `"}`)
-		equal(r, "message", got, want)
+		equal(r, "message", got, &want)
 		ids = append(ids, got.Runs[0].ID)
 	}
 	equal(r, "runs", ids, []string{"a", "b"})

@@ -92,7 +92,7 @@ func executorFollows(t *testing.T, open Open) {
 func executorNudge(t *testing.T, open Open) {
 	r := newRig(t, open)
 	_, st := lined(r, nil, "a")
-	r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed))
+	r.finish(finishOf(st.Owner, *st.Run[0].Message, job.Executed))
 	nudge := r.fetchNudges(nodeA)[0]
 	r.pauseExecutor("")
 	for range 2 { // the second is a resend

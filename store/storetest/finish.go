@@ -27,7 +27,7 @@ func started(r *rig, jobID string, edits ...func(*job.Job)) (store.Entry, string
 	e := r.add(jobID, edits...)
 	r.send(message(e, r.now()))
 	st, replies := r.begin(nodeA, store.Started)
-	return e, st.Owner, replies[0].Message
+	return e, st.Owner, *replies[0].Message
 }
 
 func finishOnce(t *testing.T, open Open) {
@@ -125,7 +125,7 @@ func finishRetries(t *testing.T, open Open) {
 	equal(r, "promoted", n, 1)
 	r.wantPlace(id, "stream:default")
 	_, replies := r.begin(nodeB, store.Started)
-	equal(r, "message", replies[0].Message, again)
+	equal(r, "message", replies[0].Message, &again)
 	equal(r, "events", r.kinds(id), []job.EventKind{job.JobSubmitted, job.JobStarted, job.JobRetrying, job.JobStarted})
 }
 
@@ -151,7 +151,7 @@ func group(r *rig, late bool) (store.Entry, string, store.Message) {
 	}
 	r.send(m)
 	st, replies := r.begin(nodeA, store.Started)
-	return e, st.Owner, replies[0].Message
+	return e, st.Owner, *replies[0].Message
 }
 
 // follow finishes the head of a group, with the rest to follow.
@@ -232,7 +232,7 @@ func finishLate(t *testing.T, open Open) {
 	equal(r, "while the rerun runs", r.finish(finishOf(owner, m, job.Executed)), []store.FinishReply{{Refused: true}})
 	equal(r, "counter", r.slot("j"), 1)
 	equal(r, "history", r.outcomes("j"), nil)
-	r.finish(finishOf(st.Owner, replies[0].Message, job.Executed))
+	r.finish(finishOf(st.Owner, *replies[0].Message, job.Executed))
 	rows, err := r.s.History(r.ctx, "j", 10)
 	r.must(err)
 	equal(r, "rows and attempt", [2]int{len(rows), rows[0].Attempt}, [2]int{1, 2})

@@ -43,14 +43,14 @@ func plainOfSeveral(t *testing.T, open Open) {
 	r.send(free)
 	r.send(message(e, e.RunTime, "stays"))
 	second, two := r.begin(nodeA, store.Started, store.Started, store.Started)
-	failed := finishOf(first.Owner, one[1].Message, job.Failed)
+	failed := finishOf(first.Owner, *one[1].Message, job.Failed)
 	failed.Error = "boom"
 	began := map[string]int64{}
 	for _, id := range []string{"a", "b", "next", "c", "free"} {
 		began[id] = heldSince(r, id)
 	}
-	equal(r, "answers", r.finish(finishOf(second.Owner, two[1].Message, job.Executed), finishOf(first.Owner, one[0].Message, job.Executed),
-		failed, finishOf(second.Owner, two[0].Message, job.Cancelled), finishOf(first.Owner, one[2].Message, job.Executed)), make([]store.FinishReply, 5))
+	equal(r, "answers", r.finish(finishOf(second.Owner, *two[1].Message, job.Executed), finishOf(first.Owner, *one[0].Message, job.Executed),
+		failed, finishOf(second.Owner, *two[0].Message, job.Cancelled), finishOf(first.Owner, *one[2].Message, job.Executed)), make([]store.FinishReply, 5))
 	rows, err := r.s.History(r.ctx, "j", 10)
 	r.must(err)
 	got := map[string]string{}
@@ -75,7 +75,7 @@ func plainTwice(t *testing.T, open Open) {
 	r.send(message(e, e.RunTime, "a"))
 	r.send(message(e, e.RunTime, "b"))
 	st, replies := r.begin(nodeA, store.Started, store.Started)
-	f := finishOf(st.Owner, replies[0].Message, job.Executed)
+	f := finishOf(st.Owner, *replies[0].Message, job.Executed)
 	equal(r, "answers", r.finish(f, f), []store.FinishReply{{}, {Refused: true}})
 	equal(r, "history", r.outcomes("j"), []string{"a executed"})
 	equal(r, "counter", r.slot("j"), 1)

@@ -124,7 +124,7 @@ func recoverExpired(t *testing.T, open Open) {
 	st, replies := r.begin(nodeB, store.Started)
 	got := replies[0].Message
 	equal(r, "attempt, lost and failed", [3]int{got.Attempt, got.Lost, got.Failed}, [3]int{2, 1, 0})
-	r.finish(finishOf(st.Owner, got, job.Executed), finishOf(ownerB, b, job.Executed))
+	r.finish(finishOf(st.Owner, *got, job.Executed), finishOf(ownerB, b, job.Executed))
 	equal(r, "events", r.kinds(a.Runs[0].ID),
 		[]job.EventKind{job.JobSubmitted, job.JobStarted, job.JobLost, job.JobStarted, job.JobExecuted})
 	equal(r, "history", r.outcomes("a"), []string{a.Runs[0].ID + " executed"})
@@ -174,7 +174,7 @@ func recoverMaxLost(t *testing.T, open Open) {
 	st, replies := r.begin(nodeB, store.Started)
 	m := replies[0].Message
 	equal(r, "what goes on", []any{m.Runs[0].ID, len(m.Runs), m.Attempt, m.Lost}, []any{"b", 1, 1, 0})
-	r.finish(finishOf(st.Owner, m, job.Executed))
+	r.finish(finishOf(st.Owner, *m, job.Executed))
 	equal(r, "history", r.outcomes("j"), []string{"a lost", "b executed"})
 	equal(r, "counters", r.raw.scan(r.key("slots:*")), nil)
 }
@@ -255,7 +255,7 @@ func recoverLine(t *testing.T, open Open) {
 	equal(r, "the rerun", verdicts(r.start(again)), []store.Verdict{store.StartWaiting})
 	reply := r.next(store.Consumer{Executor: executor, Name: nodeB}, "o", got[1].ID, "j")
 	equal(r, "first by due time", reply.Message.Runs[0].ID, "first")
-	equal(r, "late result", r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed)), []store.FinishReply{{Refused: true}})
+	equal(r, "late result", r.finish(finishOf(st.Owner, *st.Run[0].Message, job.Executed)), []store.FinishReply{{Refused: true}})
 	equal(r, "counter", r.slot("j"), 1)
 }
 

@@ -52,7 +52,7 @@ func nextOrders(t *testing.T, open Open) {
 	_, st := lined(r, nil, "a", "b", "c")
 	m, owner := st.Run[0].Message, st.Owner
 	for _, want := range []string{"a", "b", "c"} {
-		r.finish(finishOf(owner, m, job.Executed))
+		r.finish(finishOf(owner, *m, job.Executed))
 		nudges := r.fetchNudges(nodeB)
 		equal(r, "nudges", len(nudges), 1)
 		equal(r, "slot", nudges[0][1], "j")
@@ -64,7 +64,7 @@ func nextOrders(t *testing.T, open Open) {
 		r.wantPlace(want, "running")
 		m = reply.Message
 	}
-	r.finish(finishOf(owner, m, job.Executed))
+	r.finish(finishOf(owner, *m, job.Executed))
 	equal(r, "nudges for nobody", len(r.fetchNudges(nodeB)), 0)
 	equal(r, "leftovers", r.raw.scan(r.key("waiting*")), nil)
 	equal(r, "counters", r.raw.scan(r.key("slots:*")), nil)
@@ -116,7 +116,7 @@ func nextTogether(t *testing.T, open Open) {
 				t.Errorf("%s: %v, %v", owner, reply.Verdict, err)
 				reply.Message.Runs = []store.MessageRun{{ID: "none"}}
 			}
-			got <- attempt{owner, reply.Message}
+			got <- attempt{owner, *reply.Message}
 		}()
 	}
 	for range n {
@@ -155,7 +155,7 @@ func nextPassesOn(t *testing.T, open Open) {
 	st, _ := r.begin(nodeA, store.Started)
 	r.send(message(there, r.now(), "b"))
 	r.start(r.fetchFrom(0, "other", nodeB))
-	r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed))
+	r.finish(finishOf(st.Owner, *st.Run[0].Message, job.Executed))
 	nudge := r.fetchNudges(nodeA)[0]
 	equal(r, "verdict", r.next(st.Consumer, "o", nudge[0], nudge[1]).Verdict, store.StartGone)
 	equal(r, "pending", len(r.pending(nodeA)), 0)
@@ -175,7 +175,7 @@ func nextDrops(t *testing.T, open Open) {
 	late := message(e, r.now()-2*3_600_000, "late-1")
 	r.raw.do("HSET", r.key("waiting_runs:k"), "late-1", late.Encode())
 	r.raw.do("ZADD", r.key("removed"), r.now(), gone.UID)
-	r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed))
+	r.finish(finishOf(st.Owner, *st.Run[0].Message, job.Executed))
 	nudge := r.fetchNudges(nodeA)[0]
 	reply := r.next(st.Consumer, "o", nudge[0], nudge[1])
 	equal(r, "run", reply.Message.Runs[0].ID, "ok")
@@ -192,7 +192,7 @@ func nextResent(t *testing.T, open Open) {
 	m := lateGroup(e, r.now())
 	r.raw.do("ZADD", r.key("waiting:j"), m.Runs[0].Due, "a")
 	r.raw.do("HSET", r.key("waiting_runs:j"), "a", m.Encode())
-	r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed))
+	r.finish(finishOf(st.Owner, *st.Run[0].Message, job.Executed))
 	nudge := r.fetchNudges(nodeA)[0]
 	p.lose(1)
 	reply := r.next(st.Consumer, "o", nudge[0], nudge[1])
@@ -207,7 +207,7 @@ func sweepNudges(t *testing.T, open Open) {
 	_, st := lined(r, nil, "a")
 	r.must(r.s.Sweep(r.ctx, 0))
 	equal(r, "nudges while the slot is held", len(r.fetchNudges(nodeA)), 0)
-	r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed))
+	r.finish(finishOf(st.Owner, *st.Run[0].Message, job.Executed))
 	r.raw.do("XTRIM", r.key("stream:default"), "MAXLEN", 0)
 	r.must(r.s.Sweep(r.ctx, 0))
 	nudge := r.fetchNudges(nodeA)[0]
@@ -222,7 +222,7 @@ func sweepNudges(t *testing.T, open Open) {
 func sweepBounded(t *testing.T, open Open) {
 	r := newRig(t, open)
 	_, st := lined(r, nil, "a")
-	r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed))
+	r.finish(finishOf(st.Owner, *st.Run[0].Message, job.Executed))
 	for range 20 {
 		r.must(r.s.Sweep(r.ctx, 0))
 	}

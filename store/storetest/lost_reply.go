@@ -155,7 +155,7 @@ var lostReplies = []lostReply{
 	}},
 	{"start next", func(r *rig) func() error {
 		_, st := lined(r, nil, "a", "b")
-		r.finish(finishOf(st.Owner, st.Run[0].Message, job.Executed))
+		r.finish(finishOf(st.Owner, *st.Run[0].Message, job.Executed))
 		nudge := r.fetchNudges(nodeA)[0]
 		return func() error {
 			equal(r, "run", r.next(st.Consumer, "o", nudge[0], "j").Message.Runs[0].ID, "a")

@@ -150,7 +150,7 @@ func (m *model) take(c store.Consumer, count int) {
 		}
 		owner := c.Name + "/" + unique("nonce")
 		if reply := m.next(c, owner, f.ID, slot); reply.Verdict == store.Started {
-			m.held = append(m.held, attempt{owner, reply.Message})
+			m.held = append(m.held, attempt{owner, *reply.Message})
 		}
 	}
 	if len(runs) > 0 {
@@ -182,7 +182,7 @@ func (m *model) doStart() {
 func (m *model) begin(st store.Start) {
 	for _, reply := range m.start(st) {
 		if reply.Verdict == store.Started {
-			m.held = append(m.held, attempt{st.Owner, reply.Message})
+			m.held = append(m.held, attempt{st.Owner, *reply.Message})
 		}
 	}
 }

@@ -49,7 +49,7 @@ func reclaimMoves(t *testing.T, open Open) {
 	equal(r, "the old consumer's start", verdicts(r.start(old)), []store.Verdict{store.StartGone, store.StartGone, store.StartGone})
 	equal(r, "moved again", r.reclaim(nodeA, 0, false), 0)
 	_, replies := r.begin(nodeB, store.Started, store.Started, store.Started)
-	equal(r, "message", replies[0].Message, m)
+	equal(r, "message", replies[0].Message, &m)
 	equal(r, "counter", r.slot("j"), 3)
 	equal(r, "pending", len(r.pending(nodeA)), 0)
 }
@@ -113,7 +113,7 @@ func groupDestroyed(t *testing.T, open Open) {
 	now := r.now()
 	r.send(message(e, now, "done"))
 	st, replies := r.begin(nodeA, store.Started)
-	r.finish(finishOf(st.Owner, replies[0].Message, job.Executed))
+	r.finish(finishOf(st.Owner, *replies[0].Message, job.Executed))
 	r.send(message(e, now, "fetched"))
 	held := r.fetch(nodeA)
 	r.send(message(e, now, "unread"))

@@ -111,7 +111,7 @@ func eventsOrdered(t *testing.T, open Open) {
 	st, replies := r.begin(nodeA, repeat(store.Started, 20)...)
 	var done []store.Finish
 	for _, reply := range replies {
-		done = append(done, finishOf(st.Owner, reply.Message, job.Executed))
+		done = append(done, finishOf(st.Owner, *reply.Message, job.Executed))
 	}
 	r.finish(done...)
 	for _, m := range all {

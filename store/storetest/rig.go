@@ -221,7 +221,7 @@ func (r *rig) startOf(c store.Consumer, got []store.Fetched) store.Start {
 		for _, body := range f.Bodies {
 			m, err := store.DecodeMessage(body)
 			r.must(err)
-			st.Run = append(st.Run, store.Taken{Entry: i, Message: m})
+			st.Run = append(st.Run, store.Taken{Entry: i, Message: &m})
 		}
 	}
 	return st
@@ -252,7 +252,7 @@ func verdicts(replies []store.StartReply) []store.Verdict {
 }
 
 func finishOf(owner string, m store.Message, outcome job.Outcome) store.Finish {
-	return store.Finish{Held: store.Held{RunID: m.Runs[0].ID, Owner: owner}, Message: m, Outcome: outcome}
+	return store.Finish{Held: store.Held{RunID: m.Runs[0].ID, Owner: owner}, Message: &m, Outcome: outcome}
 }
 
 func (r *rig) finish(done ...store.Finish) []store.FinishReply {

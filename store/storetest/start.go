@@ -383,7 +383,7 @@ func postponeMoves(t *testing.T, open Open) {
 	_, err = r.s.PromoteDelayed(r.ctx, 0, r.office, r.now(), 10)
 	r.must(err)
 	back := r.fetch(nodeB)
-	equal(r, "message", back.Run[len(back.Run)-1].Message, a)
+	equal(r, "message", back.Run[len(back.Run)-1].Message, &a)
 }
 
 func postponeOwn(t *testing.T, open Open) {

@@ -77,7 +77,7 @@ func crash(t *testing.T, cluster string) {
 	m, err := store.DecodeMessage(got[0].Bodies[0])
 	must(t, err)
 	replies, err := s.Start(t.Context(), store.Start{
-		Consumer: c, Owner: c.Name + "/1", Lease: time.Second, Entries: []string{got[0].ID}, Run: []store.Taken{{Message: m}},
+		Consumer: c, Owner: c.Name + "/1", Lease: time.Second, Entries: []string{got[0].ID}, Run: []store.Taken{{Message: &m}},
 	})
 	must(t, err)
 	equal(t, "verdict", replies[0].Verdict, store.Started)

@@ -135,7 +135,7 @@ func TestPausedSchedulerDispatchesNothing(t *testing.T) {
 	retry := delayed.Message
 	retry.Attempt = 2
 	_, err := s.Finish(t.Context(), 0, time.Minute, []store.Finish{{
-		Held: store.Held{RunID: delayed.Runs[0].ID, Owner: owner}, Message: delayed.Message, Outcome: job.Failed,
+		Held: store.Held{RunID: delayed.Runs[0].ID, Owner: owner}, Message: &delayed.Message, Outcome: job.Failed,
 		Retry: &retry, RetryIn: time.Millisecond,
 	}})
 	if err != nil {

@@ -154,7 +154,7 @@ func TestLineMovesOn(t *testing.T) {
 	waits := s.fetch(0, "n/1", 1)[0]
 	replies, err := s.Start(t.Context(), store.Start{
 		Consumer: store.Consumer{Executor: "default", Name: "n/1"}, Owner: "n/1/x", Lease: lease,
-		Entries: []string{waits.entry}, Run: []store.Taken{{Message: waits.Message}},
+		Entries: []string{waits.entry}, Run: []store.Taken{{Message: &waits.Message}},
 	})
 	if err != nil || replies[0].Verdict != store.StartWaiting {
 		t.Fatalf("start: %+v, %v", replies, err)

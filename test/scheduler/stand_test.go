@@ -240,7 +240,7 @@ func (s *stand) start(consumer string, t taken, lease time.Duration) (owner stri
 	owner = consumer + "/" + uuid.NewString()
 	replies, err := s.Start(s.Context(), store.Start{
 		Consumer: store.Consumer{Partition: t.partition, Executor: "default", Name: consumer}, Owner: owner, Lease: lease,
-		Entries: []string{t.entry}, Run: []store.Taken{{Message: t.Message}},
+		Entries: []string{t.entry}, Run: []store.Taken{{Message: &t.Message}},
 	})
 	if err != nil || replies[0].Verdict != store.Started {
 		s.Fatalf("start: %+v, error %v", replies, err)
@@ -250,7 +250,7 @@ func (s *stand) start(consumer string, t taken, lease time.Duration) (owner stri
 
 func (s *stand) finish(owner string, t taken) {
 	s.Helper()
-	f := store.Finish{Held: store.Held{RunID: t.Runs[0].ID, Owner: owner}, Message: t.Message, Outcome: job.Executed}
+	f := store.Finish{Held: store.Held{RunID: t.Runs[0].ID, Owner: owner}, Message: &t.Message, Outcome: job.Executed}
 	if len(t.Runs) > 1 {
 		s.Fatal("finish is for messages of one run")
 	}

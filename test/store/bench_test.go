@@ -168,7 +168,7 @@ func (p *pipeline) consume(ctx context.Context) (ran int) {
 		for _, body := range f.Bodies {
 			m, err := store.DecodeMessage(body)
 			p.check(err)
-			st.Run = append(st.Run, store.Taken{Entry: i, Message: m, Body: body})
+			st.Run = append(st.Run, store.Taken{Entry: i, Message: &m, Body: body})
 		}
 	}
 	var replies []store.StartReply
