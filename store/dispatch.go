@@ -105,8 +105,7 @@ type dispatchCall struct {
 	jobs []Dispatch
 
 	finish int // how many jobs do
-	text   []byte
-	ends   []int // of the pieces of text
+	*texts
 }
 
 // write returns the keys and the arguments of the script, after those of every script of the leader.
@@ -115,6 +114,7 @@ func (c *dispatchCall) write() (keys []string, args []any) {
 	usual := c.jobs[0].Executor
 	odd := oddJobs{keys: []string{k.events(), k.jobs(), k.fence(), k.paused(), k.runTimes(), k.calendars(), k.calendarJobs(), k.stream(usual)}}
 	messages, bytes, latest := 0, 0, int64(0)
+	c.texts = newTexts()
 	for i := range c.jobs {
 		d := &c.jobs[i]
 		for _, m := range d.Messages {
@@ -125,8 +125,6 @@ func (c *dispatchCall) write() (keys []string, args []any) {
 			c.finish++
 		}
 	}
-	c.text = make([]byte, 0, 640*len(c.jobs)+bytes+bytes/4)
-	c.ends = make([]int, 0, 3*len(c.jobs)+messages+2)
 	c.writeHistories()
 	c.writeEvents()
 	c.writeHeaders()
@@ -161,24 +159,12 @@ func (c *dispatchCall) write() (keys []string, args []any) {
 	return odd.keys, args
 }
 
-// cut ends a piece of the text.
-func (c *dispatchCall) cut() { c.ends = append(c.ends, len(c.text)) }
-
-func (c *dispatchCall) pieces() []string {
-	text, from := string(c.text), 0
-	all := make([]string, len(c.ends))
-	for i, end := range c.ends {
-		all[i], from = text[from:end], end
-	}
-	return all
-}
-
 // writeHistories makes the keys of the histories of the jobs that finish.
 func (c *dispatchCall) writeHistories() {
 	prefix := c.keys.history("")
 	for i := range c.jobs {
 		if c.jobs[i].Next == nil {
-			c.text = append(append(c.text, prefix...), c.jobs[i].ID...)
+			c.b = append(append(c.b, prefix...), c.jobs[i].ID...)
 			c.cut()
 		}
 	}
@@ -188,30 +174,30 @@ func (c *dispatchCall) writeHistories() {
 // its events are.
 func (c *dispatchCall) writeEvents() {
 	details := make([]byte, 0, 24*len(c.jobs))
-	begin := len(c.text)
+	begin := len(c.b)
 	for i := range c.jobs {
 		d := &c.jobs[i]
-		if len(c.text) > begin && (len(d.Events) > 0 || d.Next == nil) {
-			c.text = append(c.text, '\n')
+		if len(c.b) > begin && (len(d.Events) > 0 || d.Next == nil) {
+			c.b = append(c.b, '\n')
 		}
-		from := len(c.text)
+		from := len(c.b)
 		for k := range d.Events {
 			if k > 0 {
-				c.text = append(c.text, '\n')
+				c.b = append(c.b, '\n')
 			}
-			c.text = appendEvent(c.text, &d.Events[k])
+			c.b = appendEvent(c.b, &d.Events[k])
 		}
 		if d.Next == nil {
 			if len(d.Events) > 0 {
-				c.text = append(c.text, '\n')
+				c.b = append(c.b, '\n')
 			}
-			c.text = appendEvent(c.text, &job.Event{Kind: job.JobRemoved, JobID: d.ID, Node: c.node, Term: c.term, Cause: "finished"})
+			c.b = appendEvent(c.b, &job.Event{Kind: job.JobRemoved, JobID: d.ID, Node: c.node, Term: c.term, Cause: "finished"})
 		}
 		details = append(strconv.AppendInt(details, d.Latest, 10), ' ')
-		details = append(strconv.AppendInt(details, int64(len(c.text)-from), 10), ';')
+		details = append(strconv.AppendInt(details, int64(len(c.b)-from), 10), ';')
 	}
 	c.cut()
-	c.text = append(c.text, details...)
+	c.b = append(c.b, details...)
 	c.cut()
 }
 
@@ -219,7 +205,7 @@ func (c *dispatchCall) writeEvents() {
 // store.
 func (c *dispatchCall) writeHeaders() {
 	for i := range c.jobs {
-		c.text = c.jobs[i].Old.appendTo(c.text)
+		c.b = c.jobs[i].Old.appendTo(c.b)
 		c.cut()
 	}
 	if c.finish == len(c.jobs) {
@@ -227,7 +213,7 @@ func (c *dispatchCall) writeHeaders() {
 	}
 	for i := range c.jobs {
 		if next := c.jobs[i].Next; next != nil {
-			c.text = next.appendTo(c.text)
+			c.b = next.appendTo(c.b)
 		}
 		c.cut()
 	}
@@ -236,7 +222,7 @@ func (c *dispatchCall) writeHeaders() {
 func (c *dispatchCall) writeMessages() {
 	for i := range c.jobs {
 		for k := range c.jobs[i].Messages {
-			c.text = c.jobs[i].Messages[k].appendTo(c.text)
+			c.b = c.jobs[i].Messages[k].appendTo(c.b)
 			c.cut()
 		}
 	}

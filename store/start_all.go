@@ -90,12 +90,21 @@ func singlesFirst(uses []slotUse) []slotUse {
 // startAllCall makes the keys and arguments of the script.
 func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []any) {
 	k := s.partitions[st.Partition]
+	t := newTexts()
+	for _, u := range slots {
+		t.b = append(append(t.b, k.slot("")...), u.name...)
+		t.cut()
+	}
+	s.writeStarted(t, st.Run)
+	writeUIDs(t, st.Run)
+	writeHeld(t, st)
+	texts := t.pieces()
 	keys = make([]string, 0, 7+len(slots))
 	keys = append(keys, k.events(), k.stream(st.Executor), k.running(), k.leases(), k.removed(), k.waitingIndex(), k.pausedExecutors())
 	singles := 0
 	var more []any
+	keys = append(keys, texts[:len(slots)]...)
 	for _, u := range slots {
-		keys = append(keys, k.slot(u.name))
 		if u.single() {
 			singles++
 			continue
@@ -103,17 +112,17 @@ func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []a
 		more = append(more, u.room-u.add, u.add)
 	}
 	args = make([]any, 0, 12+len(st.Entries)+2*len(st.Run)+len(more)+2*len(st.Return))
+	texts = texts[len(slots):]
 	args = append(args, s.cfg.EventLimit, group, st.Name, st.Owner, st.Lease.Milliseconds(), st.Executor, withinGrace(st.Run),
-		s.startedEvents(st.Run), len(st.Entries), len(st.Run), singles, uidsOf(st.Run))
+		texts[0], len(st.Entries), len(st.Run), singles, texts[1])
 	for i := range st.Entries {
 		args = append(args, &st.Entries[i])
 	}
 	for i := range st.Run {
 		args = append(args, &st.Run[i].Message.Runs[0].ID)
 	}
-	values := heldTexts(st)
-	for i := range values {
-		args = append(args, &values[i])
+	for i := range texts[2:] {
+		args = append(args, &texts[2+i])
 	}
 	args = append(args, more...)
 	for i, t := range st.Return {
@@ -122,50 +131,38 @@ func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []a
 	return keys, args
 }
 
-// uidsOf are the uids of the jobs of the messages, with a space between two.
-func uidsOf(run []Taken) []byte {
-	b := make([]byte, 0, 37*len(run))
+// writeUIDs makes one text of the uids of the jobs of the messages.
+func writeUIDs(t *texts, run []Taken) {
 	for i := range run {
-		b = append(append(b, run[i].Message.UID...), ' ')
+		t.b = append(append(t.b, run[i].Message.UID...), ' ')
 	}
-	return b
+	t.cut()
 }
 
-// startedEvents are the event lines of the runs that are to start.
-func (s *Store) startedEvents(run []Taken) string {
-	lines := make([]byte, 0, 128*len(run))
+// writeStarted makes one text of the event lines of the runs that are to start.
+func (s *Store) writeStarted(t *texts, run []Taken) {
 	for i := range run {
 		if i > 0 {
-			lines = append(lines, '\n')
+			t.b = append(t.b, '\n')
 		}
 		m := run[i].Message
-		lines = appendRunEvent(lines, job.JobStarted, m, m.Runs[0], s.cfg.Node, "")
+		t.b = appendRunEvent(t.b, job.JobStarted, m, m.Runs[0], s.cfg.Node, "")
 	}
-	return string(lines)
+	t.cut()
 }
 
-// heldTexts are what follows owner and start in the values of running of the messages.
-func heldTexts(st Start) []string {
-	size := 0
-	for i := range st.Run {
-		size += len(st.Run[i].Body) + len(st.Run[i].Message.Slot) + len(st.Executor) + 16
-	}
-	b, ends := make([]byte, 0, size), make([]int, len(st.Run))
+// writeHeld makes a text for each message of what follows owner and start in its value of running.
+func writeHeld(t *texts, st Start) {
 	for i := range st.Run {
 		m := st.Run[i].Message
-		b = append(strconv.AppendInt(b, int64(m.Attempt), 10), '\t')
+		t.b = append(strconv.AppendInt(t.b, int64(m.Attempt), 10), '\t')
 		if m.Max > 0 {
-			b = append(b, m.Slot...)
+			t.b = append(t.b, m.Slot...)
 		}
-		b = append(append(append(b, '\t'), st.Executor...), "\t0\n"...)
-		b = append(b, st.Run[i].body()...)
-		ends[i] = len(b)
+		t.b = append(append(append(t.b, '\t'), st.Executor...), "\t0\n"...)
+		t.b = append(t.b, st.Run[i].body()...)
+		t.cut()
 	}
-	all, from, texts := string(b), 0, make([]string, len(st.Run))
-	for i, end := range ends {
-		texts[i], from = all[from:end], end
-	}
-	return texts
 }
 
 // withinGrace is the last Unix ms at which no first run of the messages is missed, or "" when none can be.

@@ -87,8 +87,8 @@ func keepsWorking(t *testing.T, s *store.Store, url string, st store.Start, held
 	}
 	late := openStore(t, store.Config{URL: url})
 	for _, f := range []store.Finish{
-		{Held: h, Message: held, Outcome: job.Executed},
-		{Held: store.Held{RunID: "lost", Owner: st.Owner}, Message: lost, Outcome: job.Failed, Retry: &lost, RetryIn: time.Hour},
+		{Held: h, Message: &held, Outcome: job.Executed},
+		{Held: store.Held{RunID: "lost", Owner: st.Owner}, Message: &lost, Outcome: job.Failed, Retry: &lost, RetryIn: time.Hour},
 	} {
 		replies, err := late.Finish(ctx, 0, time.Minute, []store.Finish{f})
 		if err != nil || replies[0].Refused {
@@ -168,7 +168,7 @@ func fetchAll(t *testing.T, s *store.Store, consumer string) store.Start {
 	for i, f := range got {
 		m, err := store.DecodeMessage(f.Bodies[0])
 		must(t, err)
-		st.Entries, st.Run = append(st.Entries, f.ID), append(st.Run, store.Taken{Entry: i, Message: m})
+		st.Entries, st.Run = append(st.Entries, f.ID), append(st.Run, store.Taken{Entry: i, Message: &m})
 	}
 	return st
 }
