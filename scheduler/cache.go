@@ -1,9 +1,9 @@
 package scheduler
 
 const (
-	cacheEntries  = 50_000
+	cacheEntries  = 150_000
 	cacheBytes    = 64 << 20
-	entryOverhead = 1 << 10 // what an entry costs beside the bytes it says it has
+	entryOverhead = 400 // about what an entry costs beside the bytes it says it has
 )
 
 // cache keeps values by key within bounds of count and bytes, so that a node's memory does not grow

@@ -149,7 +149,7 @@ func (p *partition) followAll(ctx context.Context, entries []store.Entry, now in
 // nextOf is follow for a stored job, whose trigger may fail or panic.
 func (p *partition) nextOf(e store.Entry, now int64) (next instant, err error) {
 	defer recoverTrigger(&err)
-	c, err := compile(e, p.calendars, p.triggers)
+	c, err := p.compile(e)
 	if err != nil || c.calendars == 0 {
 		return instant{nominal: e.Next}, err
 	}

@@ -19,11 +19,11 @@ func minutely(t *testing.T, closed string, h store.Header, asked int64) *compile
 	doc := `{"type":"interval","every":"1m","start_date":"1970-01-01T00:01:00Z","exclude":[{"calendar":"closed"}]}`
 	e := store.Entry{Header: h, Record: store.Record{Job: job.Job{ID: "j", Task: "work", Trigger: []byte(doc)}, Asked: asked}}
 	known := store.Calendars{Version: 7, Documents: map[string]json.RawMessage{"closed": []byte(closed)}}
-	c, err := compile(e, known, newCache[trigger.Trigger](10, 1<<20))
+	c, err := compileTerms(e, known, newCache[trigger.Trigger](10, 1<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return c.of(e)
 }
 
 // minute is a minute of 1970-01-01, Unix ms.

@@ -1,9 +1,12 @@
 package scheduler
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/carillon-project/carillon/job"
@@ -14,31 +17,73 @@ import (
 // compiled is a stored job in the form that dispatching needs. It is never changed.
 type compiled struct {
 	rules
-	id       string
+	*terms
+	id, slot string
+	args     json.RawMessage
+}
+
+// terms are what jobs may have in common. They are never changed.
+type terms struct {
 	executor string
-	message  store.Message // without runs
+	message  store.Message // without runs, and what each job has of its own
 	// calendars is the version of the calendars that the trigger was compiled with; 0 = it refers to none.
 	calendars int64
 	document  []byte // of the trigger if it refers to calendars
 	asked     int64  // the nominal time that next_run_time asked for, Unix ms; 0 = none
+	rules     rules  // without a uid
 }
 
-// compile reads a stored job. A trigger that fails or panics gives an error.
-func compile(e store.Entry, calendars store.Calendars, triggers *cache[trigger.Trigger]) (*compiled, error) {
+// alikeTerms bounds how many terms are kept for jobs that are alike.
+const alikeTerms = 1000
+
+// compile reads a stored job, which may be alike one that was compiled before. A trigger that fails or panics
+// gives an error. What it returns does not keep the text of the record.
+func (p *partition) compile(e store.Entry) (*compiled, error) {
+	t := p.alike[e.Alike]
+	if t == nil {
+		var err error
+		if t, err = compileTerms(e, p.calendars, p.triggers); err != nil {
+			return nil, err
+		}
+		if e.Alike != 0 && t.calendars == 0 {
+			if len(p.alike) >= alikeTerms {
+				clear(p.alike)
+			}
+			p.alike[e.Alike] = t
+		}
+	}
+	return t.of(e), nil
+}
+
+// of is the job of an entry that has these terms.
+func (t *terms) of(e store.Entry) *compiled {
+	c := &compiled{rules: t.rules, terms: t, id: e.Job.ID, slot: e.Job.SlotKey(), args: slices.Clone(e.Job.Args)}
+	c.uid = strings.Clone(e.UID)
+	return c
+}
+
+// messageOf is a message of the job, without runs.
+func (c *compiled) messageOf() store.Message {
+	m := c.message
+	m.UID, m.JobID, m.Slot, m.Args = c.uid, c.id, c.slot, c.args
+	return m
+}
+
+// compileTerms reads the terms of a stored job.
+func compileTerms(e store.Entry, calendars store.Calendars, triggers *cache[trigger.Trigger]) (*terms, error) {
 	j := e.Job.WithDefaults(job.Options{})
 	t, version, err := parseTrigger(string(j.Trigger), calendars, triggers)
 	if err != nil {
 		return nil, err
 	}
-	c := &compiled{
+	c := &terms{
 		rules: rules{
-			trigger: t, uid: e.UID, coalesce: j.Coalesce, grace: time.Duration(j.MisfireGraceTime), maxRuns: int64(j.MaxRuns),
+			trigger: t, coalesce: j.Coalesce, grace: time.Duration(j.MisfireGraceTime), maxRuns: int64(j.MaxRuns),
 		},
-		id: j.ID, executor: j.Executor, calendars: version, asked: e.Asked,
+		executor: j.Executor, calendars: version, asked: e.Asked,
 		message: store.Message{
-			Attempt: 1, Max: j.MaxInstances, Grace: j.MisfireGraceTime, Overlap: j.Overlap, UID: e.UID, JobID: j.ID,
-			Executor: j.Executor, Slot: j.SlotKey(), Task: j.Task, OnLost: j.OnLost, Retry: j.Retry,
-			Timeout: time.Duration(j.Timeout), Args: j.Args,
+			Attempt: 1, Max: j.MaxInstances, Grace: j.MisfireGraceTime, Overlap: j.Overlap,
+			Executor: j.Executor, Task: j.Task, OnLost: j.OnLost, Retry: j.Retry, Timeout: time.Duration(j.Timeout),
 		},
 	}
 	if version != 0 {
@@ -101,4 +146,4 @@ func decideSafely(c *compiled, h store.Header, runTime, now int64, sofar tally, 
 }
 
 // size is about how many bytes a compiled job keeps in memory.
-func (c *compiled) size() int { return len(c.message.Args) + len(c.document) + len(c.id) + len(c.uid) }
+func (c *compiled) size() int { return len(c.args) + len(c.document) + len(c.id) + len(c.uid) }

@@ -137,7 +137,7 @@ func TestDecideRefusesTriggersThatFail(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := rules{trigger: tt.trigger, coalesce: job.CoalesceLatest, grace: -1}
-			_, _, _, err := decideSafely(&compiled{rules: r}, store.Header{Next: 100}, 100, 100, tally{}, plenty())
+			_, _, _, err := decideSafely(&compiled{rules: r, terms: &terms{}}, store.Header{Next: 100}, 100, 100, tally{}, plenty())
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error = %v, want one that says %q", err, tt.want)
 			}

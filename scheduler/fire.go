@@ -12,8 +12,28 @@ type item struct {
 	due      store.DueJob
 	job      *known
 	decision decision
-	dispatch store.Dispatch
-	bytes    int
+	bytes    int // about how many its message has
+}
+
+// batch is decided jobs and, each in its place, how they are dispatched. What dispatches refer to lies in the
+// other slices; all are used again when the batch is settled.
+type batch struct {
+	items      []item
+	dispatches []store.Dispatch
+	messages   []store.Message
+	runs       []store.MessageRun
+	headers    []store.Header
+	parts      int // calls that were not settled
+}
+
+// empty makes room for other jobs.
+func (b *batch) empty() {
+	clear(b.items)
+	clear(b.dispatches)
+	clear(b.messages)
+	clear(b.runs)
+	clear(b.headers)
+	b.items, b.dispatches, b.messages, b.runs, b.headers = b.items[:0], b.dispatches[:0], b.messages[:0], b.runs[:0], b.headers[:0]
 }
 
 // fire decides and dispatches what is due, of which due names the first jobs, and reports whether there
@@ -69,15 +89,14 @@ func (p *partition) parkFailed(ctx context.Context, j store.DueJob, header *stor
 	return p.park(ctx, j, header, "its trigger failed", cause)
 }
 
-// prepare decides a batch. Jobs that vanished, changed, or need more steps are left out.
-func (p *partition) prepare(ctx context.Context, r *reading, now int64) ([]item, error) {
+// prepare decides jobs that were read. Those that vanished, changed, or need more steps are left out of b.
+func (p *partition) prepare(ctx context.Context, r *reading, now int64, b *batch) error {
 	jobs, err := p.learn(ctx, r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	deadline := p.elapsed() + passPeriod
 	spend := &budget{left: passSteps, expired: func() bool { return p.elapsed() > deadline }}
-	items := make([]item, 0, len(jobs))
 	for i, j := range r.batch {
 		p.pulse.beat()
 		k := jobs[i]
@@ -86,7 +105,7 @@ func (p *partition) prepare(ctx context.Context, r *reading, now int64) ([]item,
 		}
 		lineUp, ready, err := p.backlogEnded(ctx, j, k.header)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !ready {
 			continue
@@ -99,11 +118,11 @@ func (p *partition) prepare(ctx context.Context, r *reading, now int64) ([]item,
 			h := p.keep(j, p.elapsed())
 			h.header, h.tally = k.header, rest
 		default:
-			items = append(items, p.item(j, k, d, now, lineUp))
+			p.add(b, item{due: j, job: k, decision: d}, now, lineUp)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return items, nil
+	return nil
 }

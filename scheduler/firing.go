@@ -32,8 +32,10 @@ type firing struct {
 	gone  int            // how many of those are settled, or were left out
 	begun bool           // some were not
 
-	page     *page      // of jobs, on its way
-	readings []*reading // of batches, the oldest first
+	page     *page           // of jobs, on its way
+	readings []*reading      // of batches, the oldest first
+	found    [][]store.Found // of readings that are done with
+	spare    []*batch        // settled ones
 
 	ready chan call
 	done  chan sent
@@ -42,13 +44,15 @@ type firing struct {
 
 // call is a part of a batch that is written.
 type call struct {
-	items []item
-	write *store.PreparedDispatch
+	batch      *batch
+	items      []item
+	dispatches []store.Dispatch
+	write      *store.PreparedDispatch
 }
 
 // sent is what became of a call.
 type sent struct {
-	items   []item
+	call
 	answers []store.Dispatched // one per item, or none after a failure
 	at      time.Duration      // local time of the answer
 	err     error
@@ -85,16 +89,24 @@ func (f *firing) prepareAll(ctx context.Context) error {
 		r := f.readings[0]
 		f.readings = f.readings[1:]
 		<-r.done
-		items, err := f.prepare(ctx, r, f.now)
-		if err != nil {
+		b := take(&f.spare)
+		if b == nil {
+			b = new(batch)
+		}
+		if err := f.prepare(ctx, r, f.now, b); err != nil {
 			return err
 		}
-		f.gone += len(r.batch) - len(items)
-		for len(items) > 0 {
-			some := items[:fitting(items)]
-			items = items[len(some):]
-			f.hand(f.written(some))
+		clear(r.found)
+		f.found = append(f.found, r.found[:0])
+		f.gone += len(r.batch) - len(b.items)
+		b.parts++ // until all is written
+		for from := 0; from < len(b.items); {
+			n := fitting(b.items[from:])
+			b.parts++
+			f.hand(f.written(b, from, from+n))
+			from += n
 		}
+		f.settled(b)
 	}
 	return nil
 }
@@ -116,7 +128,7 @@ func (f *firing) fill(ctx context.Context) error {
 		}
 		f.begun = true
 		n := min(len(f.jobs), store.MaxDispatch)
-		f.readings = append(f.readings, f.begin(ctx, f.jobs[:n]))
+		f.readings = append(f.readings, f.begin(ctx, f.jobs[:n], take(&f.found)))
 		f.jobs = f.jobs[n:]
 	}
 	return nil
@@ -170,13 +182,26 @@ func (f *firing) takeUp() error {
 	return nil
 }
 
-// written is a call that dispatches the items.
-func (f *firing) written(items []item) call {
-	jobs := make([]store.Dispatch, len(items))
-	for i := range items {
-		jobs[i] = items[i].dispatch
+// take takes one of what is used again, or returns the zero value.
+func take[T any](from *[]T) (one T) {
+	if n := len(*from); n > 0 {
+		one, *from = (*from)[n-1], (*from)[:n-1]
 	}
-	return call{items, f.cfg.Store.PrepareDispatch(f.index, f.office, jobs)}
+	return one
+}
+
+// settled notes that a part of a batch was settled; after the last the batch is used again.
+func (f *firing) settled(b *batch) {
+	if b.parts--; b.parts == 0 {
+		b.empty()
+		f.spare = append(f.spare, b)
+	}
+}
+
+// written is a call that dispatches a part of a batch.
+func (f *firing) written(b *batch, from, to int) call {
+	jobs := b.dispatches[from:to]
+	return call{b, b.items[from:to], jobs, f.cfg.Store.PrepareDispatch(f.index, f.office, jobs)}
 }
 
 // hand gives a call to the sender, and takes what that has done meanwhile.
@@ -196,6 +221,7 @@ func (f *firing) take(s sent) {
 	f.gone += len(s.items)
 	f.err = errors.Join(f.err, s.err)
 	f.settle(s)
+	f.settled(s.batch)
 }
 
 // sendAll sends calls until there are no more; after a failure it only takes them.
@@ -203,7 +229,7 @@ func (f *firing) sendAll(ctx context.Context) {
 	defer close(f.done)
 	failed := false
 	for c := range f.ready {
-		s := sent{items: c.items}
+		s := sent{call: c}
 		if !failed {
 			call, done := f.call(ctx)
 			s.answers, s.err = c.write.Send(call)

@@ -57,7 +57,7 @@ func (p *partition) foreseePage(ctx context.Context, from int, until int64) (mor
 		}
 	}
 	more = len(jobs) == foreseenPage && jobs[len(jobs)-1].RunTime <= until
-	found, err := p.cfg.Store.Records(call, p.index, ids)
+	found, err := p.cfg.Store.Records(call, p.index, ids, nil)
 	if err != nil {
 		return false, err
 	}
@@ -65,8 +65,8 @@ func (p *partition) foreseePage(ctx context.Context, from int, until int64) (mor
 		if f.Err != nil || f.State != store.Active {
 			continue
 		}
-		if c, err := compile(f.Entry, p.calendars, p.triggers); err == nil {
-			p.jobs.put(c.id, &known{c, f.Header}, c.size())
+		if c, err := p.compile(f.Entry); err == nil {
+			p.know(c, f.Header)
 		}
 	}
 	return more, nil

@@ -28,9 +28,9 @@ type reading struct {
 	err     error
 }
 
-// begin begins to read what is not known of a batch.
-func (p *partition) begin(ctx context.Context, batch []store.DueJob) *reading {
-	r := &reading{batch: batch, jobs: make([]*known, len(batch)), done: make(chan struct{})}
+// begin begins to read what is not known of a batch, into room.
+func (p *partition) begin(ctx context.Context, batch []store.DueJob, room []store.Found) *reading {
+	r := &reading{batch: batch, jobs: make([]*known, len(batch)), done: make(chan struct{}), found: room}
 	for i, j := range batch {
 		if k, ok := p.jobs.get(j.ID); ok && (k.calendars == 0 || k.calendars == p.calendars.Version) {
 			r.jobs[i] = k
@@ -57,13 +57,11 @@ func (p *partition) read(ctx context.Context, r *reading) {
 			ids[n] = r.batch[i].ID
 		}
 		call, done := p.call(ctx)
-		found, err := p.cfg.Store.Records(call, p.index, ids)
+		r.found, r.err = p.cfg.Store.Records(call, p.index, ids, r.found)
 		done()
-		if err != nil {
-			r.err = err
+		if r.err != nil {
 			return
 		}
-		r.found = append(r.found, found...)
 	}
 }
 
@@ -97,13 +95,19 @@ func (p *partition) use(ctx context.Context, j store.DueJob, e store.Entry, bad 
 	}
 	if bad == nil {
 		var c *compiled
-		if c, bad = compile(e, p.calendars, p.triggers); bad == nil {
-			k := &known{c, e.Header}
-			p.jobs.put(j.ID, k, c.size())
-			return k, nil
+		if c, bad = p.compile(e); bad == nil {
+			return p.know(c, e.Header), nil
 		}
 	}
 	return nil, p.park(ctx, j, &e.Header, "its record cannot be used", bad)
+}
+
+// know keeps a job for later.
+func (p *partition) know(c *compiled, h store.Header) *known {
+	h.UID, h.State = c.uid, store.Active // so that the text of the record need not be kept
+	k := &known{c, h}
+	p.jobs.put(c.id, k, c.size())
+	return k
 }
 
 // unusable sees to a job without a usable header; cause is nil when it is not there, as when it was

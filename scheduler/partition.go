@@ -23,6 +23,7 @@ type partition struct {
 	clock    clock
 	jobs     *cache[*known]
 	triggers *cache[trigger.Trigger]
+	alike    map[int64]*terms // by store.Record.Alike
 	// calendars are as they were at their version; review is how far their last change has been followed.
 	calendars store.Calendars
 	review    review

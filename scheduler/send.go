@@ -12,57 +12,50 @@ import (
 // largestCall is about how many bytes of messages one dispatch may carry.
 const largestCall = 2 << 20
 
-// item makes the dispatch of one decision. lineUp makes its message wait for a slot rather than be
+// add adds a decided job, with its dispatch. lineUp makes its message wait for a slot rather than be
 // refused: the slot may be held by an earlier part of the same backlog.
-func (p *partition) item(j store.DueJob, c *known, d decision, now int64, lineUp bool) item {
-	it := item{due: j, job: c, decision: d, bytes: 512}
-	it.dispatch = store.Dispatch{ID: j.ID, Old: c.header, Latest: d.latest, Executor: c.executor, CalendarsVersion: c.calendars}
+func (p *partition) add(b *batch, it item, now int64, lineUp bool) {
+	c, d := it.job, it.decision
+	out := store.Dispatch{ID: c.id, Old: c.header, Latest: d.latest, Executor: c.executor, CalendarsVersion: c.calendars}
 	if d.next.nominal != 0 {
 		h := c.header
 		h.Last, h.Next, h.Runs = d.last, d.next.nominal, h.Runs+int64(len(d.runs))
-		it.dispatch.Next, it.dispatch.RunTime = &h, d.next.due
+		b.headers = append(b.headers, h)
+		out.Next, out.RunTime = &b.headers[len(b.headers)-1], d.next.due
 	}
 	if d.missed.count > 0 {
-		it.skip(p, job.Missed, job.JobMissed, d.missed, now, missedCause(d, c.grace))
+		p.skip(&out, job.Missed, job.JobMissed, d.missed, now, missedCause(d, c.grace))
 	}
 	if d.coalesced.count > 0 {
-		it.skip(p, job.Coalesced, job.JobCoalesced, d.coalesced, now, coalescedCause(d.coalesced.count, c.coalesce))
+		p.skip(&out, job.Coalesced, job.JobCoalesced, d.coalesced, now, coalescedCause(d.coalesced.count, c.coalesce))
 	}
-	if len(d.runs) == 0 {
-		return it
+	it.bytes = 512
+	if len(d.runs) > 0 {
+		m := c.messageOf()
+		if lineUp {
+			m.Overlap = job.OverlapQueue
+		}
+		first := len(b.runs)
+		for _, r := range d.runs {
+			b.runs = append(b.runs, store.MessageRun{ID: RunID(p.cfg.Store.UID(), c.uid, r.nominal), Scheduled: r.nominal, Due: r.due})
+		}
+		m.Runs = b.runs[first:len(b.runs):len(b.runs)]
+		b.messages = append(b.messages, m)
+		out.Messages = b.messages[len(b.messages)-1 : len(b.messages) : len(b.messages)]
+		it.bytes += len(m.Args) + 256*len(m.Runs)
 	}
-	m := c.message
-	if lineUp {
-		m.Overlap = job.OverlapQueue
-	}
-	m.Runs = make([]store.MessageRun, len(d.runs))
-	for i, r := range d.runs {
-		m.Runs[i] = store.MessageRun{ID: RunID(p.cfg.Store.UID(), c.uid, r.nominal), Scheduled: r.nominal, Due: r.due}
-		it.dispatch.Events = append(it.dispatch.Events, p.event(job.JobSubmitted, c.id, m.Runs[i].ID, r.nominal, ""))
-	}
-	it.dispatch.Messages = []store.Message{m}
-	it.bytes += len(m.Args) + 256*len(m.Runs)
-	return it
+	b.items, b.dispatches = append(b.items, it), append(b.dispatches, out)
 }
 
 // skip adds the row and the event of a stretch of times that do not run.
-func (it *item) skip(p *partition, outcome job.Outcome, kind job.EventKind, s stretch, now int64, cause string) {
-	it.dispatch.Rows = append(it.dispatch.Rows, job.Row{
+func (p *partition) skip(out *store.Dispatch, outcome job.Outcome, kind job.EventKind, s stretch, now int64, cause string) {
+	out.Rows = append(out.Rows, job.Row{
 		ScheduledTime: time.UnixMilli(s.first), Until: time.UnixMilli(s.last), Outcome: outcome, Node: p.cfg.Node,
 		Finished: time.UnixMilli(now), Cause: cause, Count: int(s.count),
 	})
-	it.dispatch.Events = append(it.dispatch.Events, p.event(kind, it.due.ID, "", s.first, cause))
-}
-
-func (p *partition) event(kind job.EventKind, id, run string, nominal int64, cause string) job.Event {
-	e := job.Event{
-		Kind: kind, JobID: id, RunID: run, ScheduledTime: time.UnixMilli(nominal), Node: p.cfg.Node,
-		Term: p.office.Term, Cause: cause,
-	}
-	if run != "" {
-		e.Attempt = 1
-	}
-	return e
+	out.Events = append(out.Events, job.Event{
+		Kind: kind, JobID: out.ID, ScheduledTime: time.UnixMilli(s.first), Node: p.cfg.Node, Term: p.office.Term, Cause: cause,
+	})
 }
 
 func missedCause(d decision, grace time.Duration) string {
@@ -98,14 +91,14 @@ func (p *partition) settle(s sent) {
 	if len(s.answers) > 0 {
 		p.trust.answered(s.at)
 	}
-	o := Observation{Partition: p.index, Skipped: map[job.Outcome]int64{}}
+	o := Observation{Partition: p.index, Skipped: map[job.Outcome]int64{}, Lateness: make([]time.Duration, 0, len(s.answers))}
 	for i, answer := range s.answers {
-		it := s.items[i]
+		it := &s.items[i]
 		switch answer {
 		case store.DispatchOK:
-			p.dispatched(it, now)
-			o.add(it.decision, at)
-			p.tell(it.dispatch.Events, at)
+			p.dispatched(it, &s.dispatches[i], now)
+			o.add(&it.decision, at)
+			p.tell(s.dispatches[i].Events, at)
 		case store.DispatchNotDue:
 			p.stumble(it.due, now, time.Millisecond)
 		default:
@@ -124,9 +117,6 @@ func (p *partition) settle(s sent) {
 // tell has the listener hear what does not run; runs are told of by the executors that take them up.
 func (p *partition) tell(events []job.Event, at int64) {
 	for _, e := range events {
-		if e.Kind == job.JobSubmitted {
-			continue
-		}
 		e.Time, e.Store = time.UnixMilli(at).UTC(), p.cfg.Store.Name()
 		p.cfg.Listen(e)
 	}
@@ -134,21 +124,21 @@ func (p *partition) tell(events []job.Event, at int64) {
 
 // dispatched forgets what was remembered of the job, or remembers that the rest of its backlog
 // waits for the runs that were sent.
-func (p *partition) dispatched(it item, now time.Duration) {
+func (p *partition) dispatched(it *item, out *store.Dispatch, now time.Duration) {
 	delete(p.held, it.due.ID)
-	if it.dispatch.Next == nil {
+	if out.Next == nil {
 		p.jobs.drop(it.due.ID)
 		return
 	}
-	it.job.header = *it.dispatch.Next
+	it.job.header = *out.Next
 	if it.decision.more && len(it.decision.runs) == MaxRuns {
 		h := p.keep(it.due, now)
-		runs := it.dispatch.Messages[0].Runs
+		runs := out.Messages[0].Runs
 		h.header, h.run, h.since, h.until = it.job.header, runs[len(runs)-1].ID, now, now+backlogPoll
 	}
 }
 
-func (o *Observation) add(d decision, at int64) {
+func (o *Observation) add(d *decision, at int64) {
 	o.Dispatched += len(d.runs)
 	for _, r := range d.runs {
 		o.Lateness = append(o.Lateness, time.Duration(max(at-r.due, 0))*time.Millisecond)

@@ -16,6 +16,7 @@ type alike struct {
 	known map[shape]Record // each complete but for its id, args and time of creation
 	used  int              // bytes of the shapes
 	asked int              // how many records it did not know
+	named int64            // the last Record.Alike
 }
 
 // shape is what alike records have in common: the text between the id and the args, and that between
@@ -142,6 +143,8 @@ func (a *alike) put(s shape, r Record) {
 	if a.known == nil || len(a.known) >= alikeShapes || a.used+size > alikeBytes {
 		a.known, a.used = map[shape]Record{}, 0
 	}
+	a.named++
+	r.Alike = a.named
 	a.known[s] = r
 	a.used += size
 }

@@ -24,7 +24,7 @@ type Dispatch struct {
 	Executor string
 	Messages []Message
 	Rows     []job.Row   // stretches of times that did not run
-	Events   []job.Event // submitted, coalesced, missed
+	Events   []job.Event // of what does not run: coalesced, missed; that each run was submitted is added
 }
 
 // Dispatched is the answer for one job.
@@ -177,24 +177,24 @@ func (c *dispatchCall) writeEvents() {
 	begin := len(c.b)
 	for i := range c.jobs {
 		d := &c.jobs[i]
-		if len(c.b) > begin && (len(d.Events) > 0 || d.Next == nil) {
-			c.b = append(c.b, '\n')
-		}
 		from := len(c.b)
 		for k := range d.Events {
-			if k > 0 {
-				c.b = append(c.b, '\n')
+			c.b = append(appendEvent(c.b, &d.Events[k]), '\n')
+		}
+		for k := range d.Messages {
+			m := &d.Messages[k]
+			for _, run := range m.Runs {
+				c.b = append(appendRunEvent(c.b, job.JobSubmitted, m, run, c.node, c.term, ""), '\n')
 			}
-			c.b = appendEvent(c.b, &d.Events[k])
 		}
 		if d.Next == nil {
-			if len(d.Events) > 0 {
-				c.b = append(c.b, '\n')
-			}
-			c.b = appendEvent(c.b, &job.Event{Kind: job.JobRemoved, JobID: d.ID, Node: c.node, Term: c.term, Cause: "finished"})
+			c.b = append(appendEvent(c.b, &job.Event{Kind: job.JobRemoved, JobID: d.ID, Node: c.node, Term: c.term, Cause: "finished"}), '\n')
 		}
 		details = append(strconv.AppendInt(details, d.Latest, 10), ' ')
-		details = append(strconv.AppendInt(details, int64(len(c.b)-from), 10), ';')
+		details = append(strconv.AppendInt(details, int64(max(len(c.b)-from-1, 0)), 10), ';')
+	}
+	if len(c.b) > begin {
+		c.b = c.b[:len(c.b)-1]
 	}
 	c.cut()
 	c.b = append(c.b, details...)

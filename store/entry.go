@@ -104,6 +104,9 @@ type Record struct {
 	// Asked is the next_run_time that somebody asked for, Unix ms; 0 = none. It stands whatever the
 	// trigger and its calendars say.
 	Asked int64 `json:"asked,omitempty"`
+	// Alike, in what Records returns, is the same for records that differ in no more than their id, their
+	// args and when they were created; 0 = nobody knows of another. It is not stored.
+	Alike int64 `json:"-"`
 }
 
 // Entry is one stored job: its header, its record, and when it runs next.

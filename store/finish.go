@@ -121,7 +121,7 @@ func (s *Store) appendRow(b []byte, f Finish) []byte {
 
 // appendEvent appends an event of f.
 func (s *Store) appendEvent(b []byte, f Finish, kind job.EventKind, cause string) []byte {
-	return appendRunEvent(b, kind, f.Message, f.Message.Runs[0], s.cfg.Node, clean(cause))
+	return appendRunEvent(b, kind, f.Message, f.Message.Runs[0], s.cfg.Node, 0, clean(cause))
 }
 
 // wakeForRetries has the leader look at the runs that went to delayed. A wake that is lost costs a

@@ -143,22 +143,23 @@ type Found struct {
 	Err   error // why it cannot be read
 }
 
-// Records returns what is stored under the given ids, which are of one partition, one by one. The
+// Records appends to found what is stored under the given ids, which are of one partition, one by one. The
 // entry of a job that is gone is zero; one that cannot be read has an error, and no more than
 // its header if that can be read. Entries may share what they refer to, which must not be changed.
-func (s *Store) Records(ctx context.Context, partition int, ids []string) ([]Found, error) {
+func (s *Store) Records(ctx context.Context, partition int, ids []string, found []Found) ([]Found, error) {
 	if len(ids) == 0 {
-		return nil, nil
+		return found, nil
 	}
 	values, err := s.reader.HMGet(ctx, s.partitions[partition].jobs(), ids...).Result()
 	if err != nil {
-		return nil, s.explain("read jobs", err)
+		return found, s.explain("read jobs", err)
 	}
-	found := make([]Found, len(ids))
 	for i, v := range values {
+		var f Found
 		if v != nil {
-			found[i].Entry, found[i].Err = decodeWith(s.alike.record, ids[i], text(v))
+			f.Entry, f.Err = decodeWith(s.alike.record, ids[i], text(v))
 		}
+		found = append(found, f)
 	}
 	return found, nil
 }

@@ -60,15 +60,19 @@ func appendEvent(b []byte, e *job.Event) []byte {
 	return append(append(b, '\t'), clean(e.Cause)...)
 }
 
-// appendRunEvent appends the stored form of an event of a run of m, without a term; cause is clean.
-func appendRunEvent(b []byte, kind job.EventKind, m *Message, run MessageRun, node, cause string) []byte {
+// appendRunEvent appends the stored form of an event of a run of m; cause is clean, and term is 0 if nobody
+// in office raises it.
+func appendRunEvent(b []byte, kind job.EventKind, m *Message, run MessageRun, node string, term int64, cause string) []byte {
 	b = append(append(b, kind...), '\t')
 	b = append(append(b, m.JobID...), '\t')
 	b = append(append(b, run.ID...), '\t')
 	b = append(strconv.AppendInt(b, run.Scheduled, 10), '\t')
 	b = append(strconv.AppendInt(b, int64(m.Attempt), 10), '\t')
-	b = append(append(b, node...), '\t', '\t')
-	return append(b, cause...)
+	b = append(append(b, node...), '\t')
+	if term > 0 {
+		b = strconv.AppendInt(b, term, 10)
+	}
+	return append(append(b, '\t'), cause...)
 }
 
 func decodeEvent(store string, at time.Time, line string) (job.Event, error) {

@@ -180,11 +180,28 @@ func (s *Store) once(ctx context.Context, sc *script, keys []string, args []any)
 		return s.copied(ctx, sc, keys, args)
 	}
 	lua := s.dialect(sc)
-	reply, err := lua.EvalSha(ctx, s.writer, keys, args...).Result()
-	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-		reply, err = lua.Eval(ctx, s.writer, keys, args...).Result()
+	cmd := evalSha(ctx, lua.Hash(), keys, args)
+	if err := s.writer.Process(ctx, cmd); err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		return lua.Eval(ctx, s.writer, keys, args...).Result()
 	}
-	return reply, err
+	return cmd.Result()
+}
+
+// evalSha is the command that go-redis would make of a call, without a copy of each key on the heap.
+func evalSha(ctx context.Context, hash string, keys []string, args []any) *redis.Cmd {
+	all := append(make([]any, 0, 3+len(keys)+len(args)), "evalsha", hash, len(keys))
+	for i := range keys {
+		if i == 0 {
+			all = append(all, keys[i]) // a cluster client reads it
+			continue
+		}
+		all = append(all, &keys[i])
+	}
+	cmd := redis.NewCmd(ctx, append(all, args...)...)
+	if len(keys) > 0 {
+		cmd.SetFirstKeyPos(3)
+	}
+	return cmd
 }
 
 // dialect is the script as the server understands it.

@@ -146,7 +146,7 @@ func (s *Store) writeStarted(t *texts, run []Taken) {
 			t.b = append(t.b, '\n')
 		}
 		m := run[i].Message
-		t.b = appendRunEvent(t.b, job.JobStarted, m, m.Runs[0], s.cfg.Node, "")
+		t.b = appendRunEvent(t.b, job.JobStarted, m, m.Runs[0], s.cfg.Node, 0, "")
 	}
 	t.cut()
 }

@@ -44,7 +44,7 @@ func (s *Store) Submit(ctx context.Context, partition int, sub Submission) (stri
 			if i > 0 {
 				events = append(events, '\n')
 			}
-			events = appendRunEvent(events, job.JobSubmitted, &m, r, s.cfg.Node, cause)
+			events = appendRunEvent(events, job.JobSubmitted, &m, r, s.cfg.Node, 0, cause)
 		}
 		args = append(args, m.Runs[0].ID, m.Encode(), events)
 	}

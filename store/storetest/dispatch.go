@@ -332,7 +332,7 @@ func dueSays(t *testing.T, open Open) {
 	}
 	equal(r, "jobs", ids, []string{"ghost", "broken", "wrong", "now"})
 	equal(r, "run time", d.Jobs[3].RunTime, e.RunTime)
-	found, err := r.s.Records(r.ctx, 0, ids)
+	found, err := r.s.Records(r.ctx, 0, ids, nil)
 	r.must(err)
 	equal(r, "nothing is there", found[0].State, "")
 	r.must(found[0].Err)

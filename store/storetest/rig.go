@@ -172,18 +172,10 @@ func message(e store.Entry, due int64, ids ...string) store.Message {
 func advance(e store.Entry, messages ...store.Message) store.Dispatch {
 	next := e.Header
 	next.Last, next.Next, next.Runs = e.Next, e.Next+60_000, e.Runs+int64(len(messages))
-	d := store.Dispatch{
+	return store.Dispatch{
 		ID: e.Job.ID, Old: e.Header, Next: &next, RunTime: e.RunTime + 60_000, Latest: e.RunTime,
 		Executor: e.Job.Executor, Messages: messages,
 	}
-	for _, m := range messages {
-		for _, run := range m.Runs {
-			d.Events = append(d.Events, job.Event{
-				Kind: job.JobSubmitted, JobID: m.JobID, RunID: run.ID, ScheduledTime: time.UnixMilli(run.Scheduled), Attempt: 1,
-			})
-		}
-	}
-	return d
 }
 
 func (r *rig) dispatch(d ...store.Dispatch) []store.Dispatched {

@@ -139,14 +139,13 @@ func (p *pipeline) dispatch(ctx context.Context, due store.Due) {
 		}
 		var found []store.Found
 		var err error
-		p.step("records", func() { found, err = p.s.Records(ctx, 0, ids) })
+		p.step("records", func() { found, err = p.s.Records(ctx, 0, ids, nil) })
 		p.check(err)
 		calls := make([]store.Dispatch, n)
 		for i, j := range due.Jobs[:n] {
 			e := found[i].Entry
 			run := store.MessageRun{ID: uuid.NewString(), Scheduled: j.RunTime, Due: j.RunTime}
-			calls[i] = store.Dispatch{ID: j.ID, Old: e.Header, Latest: j.RunTime, Executor: "default", Messages: []store.Message{e.Message(run)},
-				Events: []job.Event{{Kind: job.JobSubmitted, JobID: j.ID, RunID: run.ID, ScheduledTime: time.UnixMilli(j.RunTime), Attempt: 1, Node: "n", Term: 1}}}
+			calls[i] = store.Dispatch{ID: j.ID, Old: e.Header, Latest: j.RunTime, Executor: "default", Messages: []store.Message{e.Message(run)}}
 		}
 		p.step("dispatch", func() {
 			_, err = p.s.Dispatch(ctx, 0, p.office, calls)
