@@ -134,7 +134,8 @@ func (c *dispatchCall) write() (keys []string, args []any) {
 		odd.keys = append(odd.keys, pieces[i])
 	}
 	pieces = pieces[c.finish:]
-	args = append(make([]any, 0, 16+4*len(c.jobs)+messages), len(c.jobs), share(messages, bytes), c.finish, latest, &pieces[0], &pieces[1])
+	share := share(messages, bytes)
+	args = append(make([]any, 0, 16+4*len(c.jobs)+2*messages), len(c.jobs), share, c.finish, latest, &pieces[0], &pieces[1])
 	for i := range c.jobs {
 		odd.see(k, i, usual, &c.jobs[i])
 	}
@@ -154,7 +155,7 @@ func (c *dispatchCall) write() (keys []string, args []any) {
 	}
 	args = append(args, odd.args...)
 	for i := range pieces[headers:] {
-		args = append(args, &pieces[headers+i])
+		args = append(args, fields[i%share], &pieces[headers+i])
 	}
 	return odd.keys, args
 }
@@ -262,6 +263,12 @@ func (o *oddJobs) at(key string) int {
 	return o.index[key]
 }
 
+// fields are the names of the fields of an entry that holds several messages.
+var fields = [mostShared]any{"m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8"}
+
+// mostShared is how many messages an entry holds at most.
+const mostShared = 8
+
 // crowd is how many messages it takes for some to share an entry.
 const crowd = 64
 
@@ -269,14 +276,11 @@ const crowd = 64
 // of its own; of a crowd up to eight share one, as long as they are short and there remain enough
 // entries for all nodes to have some. What a node has no room for it puts back.
 func share(messages, bytes int) int {
-	const (
-		most  = 8
-		short = 4 << 10
-	)
+	const short = 4 << 10
 	if messages == 0 || bytes/messages > short {
 		return 1
 	}
-	return max(1, min(most, messages/crowd))
+	return max(1, min(mostShared, messages/crowd))
 }
 
 func rowLines(rows []job.Row) string {

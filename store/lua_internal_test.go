@@ -51,7 +51,7 @@ var (
 	keyVars = map[string]map[string]bool{
 		"lib":      {"key": true},
 		"due":      {"key": true},
-		"dispatch": {"stream": true, "history": true, "unpack(histories": true},
+		"dispatch": {"stream": true, "keys[k]": true, "unpack(keys": true},
 		"start":    {"keyLine": true, "keyRuns": true},
 		"taken":    {"unpack(slots": true, "unpack(counts": true},
 		"ends":     {"unpack(slots": true},

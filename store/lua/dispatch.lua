@@ -11,10 +11,15 @@
 -- then per job that is not usual: which it is, index of its stream, index of its history (0 if it has no
 --   rows), version of the calendars it was decided with or '' if it refers to none, rows (each one text,
 --   with a newline between two), how many bodies
--- then the bodies: one of each usual job, for the usual stream
+-- then the bodies: one of each usual job, for the usual stream; each behind the name of its field, which goes
+--   round from m1 to m8, or as far as share goes
 -- Returns {now, the sequence if it grew or '', tag, tag, …} with OK | STALE | NOT_DUE per job, or no
 -- tags when all are OK; or {FENCED, …} | {PAUSED}.
 local packs, set, when, gone, histories = {}, {}, {}, {}, {}
+local plain = ARGV[13] == '0' and not next(refused) -- as most calls are
+if plain then
+  for k = at, #ARGV, share do redis.call('XADD', KEYS[8], '*', unpack(ARGV, k, math.min(k + share - 1, #ARGV))) end
+end
 local ended, going = 8, times -- of the jobs so far: the last history, the last next run time
 local function add(stream, body)
   local pack = packs[stream] or {}
@@ -25,13 +30,23 @@ local function add(stream, body)
     packs[stream] = nil
   end
 end
-for i = 1, n do
+-- finish removes jobs, named from one place of a table to another, and gives their histories, likewise, a life.
+local function finish(jobs, first, last, keys, from, to)
+  redis.call('HDEL', KEYS[2], unpack(jobs, first, last))
+  redis.call('ZREM', KEYS[5], unpack(jobs, first, last))
+  if redis.call('EXISTS', unpack(keys, from, to)) > 0 then
+    for k = from, to do redis.call('EXPIRE', keys[k], ARGV[2]) end
+  end
+end
+for i = 1, plain and f == n and 0 or n do
   local o, stream, bodies = odd[i], KEYS[8], 1
   if o then stream, bodies = KEYS[tonumber(ARGV[o + 1])], tonumber(ARGV[o + 5]) end
   local new = f < n and ARGV[news + i] or ''
   if new == '' then ended = ended + 1 else going = going + 1 end
   if not refused[i] then
-    for k = at, at + bodies - 1 do add(stream, ARGV[k]) end
+    if not plain then
+      for k = at + 1, at + 2 * bodies, 2 do add(stream, ARGV[k]) end
+    end
     if new == '' then
       gone[#gone + 1], histories[#histories + 1] = ARGV[ids + i], KEYS[ended]
       if o and ARGV[o + 3] ~= '' then refer(KEYS[6], KEYS[7], ARGV[ids + i], '') end
@@ -44,19 +59,17 @@ for i = 1, n do
       for row in string.gmatch(ARGV[o + 4], '[^\n]+') do push(history, ARGV[ids + i], row) end
     end
   end
-  at = at + bodies
+  at = at + 2 * bodies
 end
 for stream, pack in pairs(packs) do redis.call('XADD', stream, '*', unpack(pack)) end
 if #set > 0 then
   redis.call('HSET', KEYS[2], unpack(set))
   redis.call('ZADD', KEYS[5], unpack(when))
 end
-if #gone > 0 then
-  redis.call('HDEL', KEYS[2], unpack(gone))
-  redis.call('ZREM', KEYS[5], unpack(gone))
-  if redis.call('EXISTS', unpack(histories)) > 0 then
-    for _, history in ipairs(histories) do redis.call('EXPIRE', history, ARGV[2]) end
-  end
+if plain and f == n then
+  finish(ARGV, ids + 1, ids + n, KEYS, 9, 8 + n)
+elseif #gone > 0 then
+  finish(gone, 1, #gone, histories, 1, #gone)
 end
 local reply = {stamp, #log > 0 and string.format('%.0f', redis.call('HINCRBY', KEYS[3], 'seq', 1)) or ''}
 if next(refused) then
