@@ -27,25 +27,28 @@ func (p *partition) foresee(ctx context.Context, due store.Due, target int64) {
 	if due.NextRun == 0 || due.NextRun > until {
 		return
 	}
+	var room []store.Found
 	for at := 0; at < foreseenJobs && ctx.Err() == nil && !p.mail.before(target); at += foreseenPage {
 		if p.clock.local(target)-p.elapsed() < foresightRoom {
 			return
 		}
 		p.pulse.beat()
-		if more, err := p.foreseePage(ctx, at, until); err != nil || !more {
+		more := false
+		var err error
+		if room, more, err = p.foreseePage(ctx, at, until, room[:0]); err != nil || !more {
 			return // an error comes again with the next look
 		}
 	}
 }
 
 // foreseePage makes known what is not yet of a page of jobs in the order of their run times, those until a
-// time. Jobs that come and go meanwhile move the pages a little.
-func (p *partition) foreseePage(ctx context.Context, from int, until int64) (more bool, err error) {
+// time. Jobs that come and go meanwhile move the pages a little. It returns the room, in which it has read.
+func (p *partition) foreseePage(ctx context.Context, from int, until int64, room []store.Found) (found []store.Found, more bool, err error) {
 	call, done := p.call(ctx)
 	defer done()
 	jobs, err := p.cfg.Store.Coming(call, p.index, from, foreseenPage)
 	if err != nil {
-		return false, err
+		return room, false, err
 	}
 	var ids []string
 	for _, j := range jobs {
@@ -57,17 +60,23 @@ func (p *partition) foreseePage(ctx context.Context, from int, until int64) (mor
 		}
 	}
 	more = len(jobs) == foreseenPage && jobs[len(jobs)-1].RunTime <= until
-	found, err := p.cfg.Store.Records(call, p.index, ids, nil)
+	found, err = p.cfg.Store.Records(call, p.index, ids, room)
 	if err != nil {
-		return false, err
+		return found, false, err
 	}
-	for _, f := range found {
+	foreseen := 0
+	for i := range found {
+		f := &found[i]
 		if f.Err != nil || f.State != store.Active {
 			continue
 		}
 		if c, err := p.compile(f.Entry); err == nil {
 			p.know(c, f.Header)
+			foreseen++
 		}
 	}
-	return more, nil
+	if foreseen > 0 {
+		p.cfg.Observe(Observation{Partition: p.index, Foreseen: foreseen})
+	}
+	return found, more, nil
 }

@@ -19,6 +19,7 @@ type Observation struct {
 	Recovered  int                   // runs taken from nodes whose leases ended
 	Rescued    int                   // runs taken from processes that are proven gone
 	Reclaimed  int                   // entries put back that a consumer had fetched and not started
+	Foreseen   int                   // jobs read before they were due
 	Followed   int                   // jobs given another next time, or parked, since calendars changed
 	RolledBack int                   // times that Redis was seen to have lost its latest writes
 	Repairs    []string              // what the audit mended; it must stay empty

@@ -14,8 +14,8 @@ local function event(kind, job, run, sched, attempt, who, term, cause)
 end
 
 local function publish()
-  if #log > 0 then
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', table.concat(log, '\n'))
+  if #log > 0 then -- what is whole already need not be made again
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', log[2] and table.concat(log, '\n') or log[1])
   end
 end
 

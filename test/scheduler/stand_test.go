@@ -154,6 +154,7 @@ func (s *stand) observe(o scheduler.Observation) {
 	s.seen.Rescued += o.Rescued
 	s.seen.Reclaimed += o.Reclaimed
 	s.seen.Parked += o.Parked
+	s.seen.Foreseen += o.Foreseen
 	s.seen.Promoted += o.Promoted
 	s.seen.Repairs = append(s.seen.Repairs, o.Repairs...)
 }
