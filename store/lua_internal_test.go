@@ -53,7 +53,7 @@ var (
 		"due":      {"key": true},
 		"dispatch": {"stream": true, "keys[k]": true, "unpack(keys": true},
 		"start":    {"keyLine": true, "keyRuns": true},
-		"taken":    {"unpack(slots": true, "unpack(counts": true},
+		"taken":    {"unpack(slots": true, "unpack(counts": true, "unpack(ones": true},
 		"ends":     {"unpack(slots": true},
 		"finish":   {"unpack(set": true, "unpack(free": true},
 		"audit":    {"key": true},
@@ -63,7 +63,7 @@ var (
 		"refer":    {"calendars": true, "index": true},
 
 		"enqueue_now": {"unpack(KEYS": true},
-		"start_all":   {"unpack(KEYS": true, "unpack(counts": true},
+		"start_all":   {"unpack(KEYS": true, "unpack(counts": true, "unpack(ones": true},
 
 		"finish_plain": {"unpack(KEYS": true, "unpack(set": true, "unpack(free": true, "key": true, "fresh[k]": true},
 	}

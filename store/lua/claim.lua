@@ -2,17 +2,21 @@
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'PAUSED'} end
 local n, f, share = tonumber(ARGV[7]), tonumber(ARGV[9]), 2 * ARGV[8]
 local ids, olds, news = 13, 13 + n, 13 + 2 * n -- before the first of each column
-local times = news + (f < n and n or 0)
-local at = times + n - f + 1
+local times = news + (f < n and n or 0); local at = times + n - f + 1
 local odd, refused, version = {}, {}, nil
 for _ = 1, tonumber(ARGV[13]) do
   odd[tonumber(ARGV[at])] = at
   at = at + 6
 end
-local scores = redis.call('ZMSCORE', KEYS[5], unpack(ARGV, ids + 1, ids + n))
+-- As a rule these are the first that are due, in order. Scores are dear: texts that are written and read.
+local first, scores = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', stamp, 'LIMIT', 0, n), nil
+for i = 1, n do
+  if first[i] ~= ARGV[ids + i] then scores = scores or redis.call('ZMSCORE', KEYS[5], unpack(ARGV, ids + 1, ids + n)) end
+end
 local values = redis.call('HMGET', KEYS[2], unpack(ARGV, ids + 1, ids + n))
 for i = 1, n do
-  local value, score, old = values[i], tonumber(scores[i] or ''), ARGV[olds + i]
+  local value, old = values[i], ARGV[olds + i]
+  local score = not scores and 0 or tonumber(scores[i] or '')
   local by = odd[i] and ARGV[odd[i] + 3] or ''
   if by ~= '' then version = version or redis.call('HGET', KEYS[6], 'version') or '0' end
   if not value or not score or string.find(value, old, 1, true) ~= 1 or (by ~= '' and by ~= version) then

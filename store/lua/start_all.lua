@@ -27,18 +27,15 @@ local values = redis.call('HMGET', KEYS[3], unpack(ARGV, last + 1, last + n))
 for i = 1, n do
   if values[i] then return {stamp, 'EACH'} end
 end
-local more, counts, single = last + 2 * n, {}, tonumber(ARGV[11])
-if #KEYS > 7 then
-  for i, held in ipairs(redis.call('MGET', unpack(KEYS, 8))) do
-    local count = '1'
-    if i > single then
-      held = tonumber(held or '0')
-      count, held, more = held + ARGV[more + 2], held > tonumber(ARGV[more + 1]), more + 2
-    end
-    if held then return {stamp, 'EACH'} end
-    counts[2 * i - 1], counts[2 * i] = KEYS[7 + i], count
+local more, counts, ones, single = last + 2 * n, {}, {}, tonumber(ARGV[11])
+if #KEYS > 7 + single then
+  for i, held in ipairs(redis.call('MGET', unpack(KEYS, 8 + single))) do
+    held = tonumber(held or '0')
+    if held > tonumber(ARGV[more + 1]) then return {stamp, 'EACH'} end
+    counts[2 * i - 1], counts[2 * i], more = KEYS[7 + single + i], held + ARGV[more + 2], more + 2
   end
 end
+for i = 1, single do ones[2 * i - 1], ones[2 * i] = KEYS[7 + i], '1' end
 local lines, removals = redis.call('SCARD', KEYS[6]) > 0, redis.call('ZCARD', KEYS[5])
 if removals > 0 and removals < 2 * n then -- few uids were removed: look whether one is among those here
   for _, uid in ipairs(redis.call('ZRANGE', KEYS[5], 0, -1)) do
@@ -56,6 +53,8 @@ for i = 1, n do
   holds[2 * i - 1], holds[2 * i] = id, head .. rest
   leases[2 * i - 1], leases[2 * i] = till, id
 end
+-- The last check is a write if it holds: whether nobody has the slots with room for one.
+if single > 0 and redis.call('MSETNX', unpack(ones)) == 0 then return {stamp, 'EACH'} end
 redis.call('HSET', KEYS[3], unpack(holds))
 redis.call('ZADD', KEYS[4], unpack(leases))
 if #counts > 0 then redis.call('MSET', unpack(counts)) end

@@ -49,6 +49,17 @@ var keyCommands = map[string]command{
 		}
 		return ok
 	}},
+	"MSETNX": {2, func(s *Server, args []string) any {
+		for i := 0; i+1 < len(args); i += 2 {
+			if s.value(args[i]) != nil {
+				return int64(0)
+			}
+		}
+		for i := 0; i+1 < len(args); i += 2 {
+			s.set(args[i : i+2])
+		}
+		return int64(1)
+	}},
 	"SET":     {2, (*Server).set},
 	"INCR":    {1, func(s *Server, args []string) any { return s.add(args[0], 1) }},
 	"DECR":    {1, func(s *Server, args []string) any { return s.add(args[0], -1) }},

@@ -34,7 +34,7 @@ func (b *book) apply(command []string) {
 		b.park("delayed", verb, command)
 	case kind == "waiting_runs":
 		b.park("waiting", verb, command)
-	case verb == "MSET":
+	case verb == "MSET", verb == "MSETNX": // of the latter only what was done is there
 		b.setMany(command[1:])
 	case kind == "slots":
 		b.slot(verb, rest, command)

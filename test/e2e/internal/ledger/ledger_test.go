@@ -77,7 +77,8 @@ func life() [][][]string {
 			event(4200, "job_lost\ta\tr1\t1000\t1\tn1\t7\tlease expired"),
 		},
 		{
-			{"MSET", key + "slots:a", "1", key + "slots:b", "4"},
+			{"MSETNX", key + "slots:a", "1"},
+			{"MSET", key + "slots:b", "4"},
 			{"HSET", key + "running", "r1", held("n2", 2, runs)},
 			{"ZADD", key + "leases", "7300", "r1"},
 			{"XDEL", key + "stream:default", "4200-0"},
