@@ -21,7 +21,6 @@ type attempt struct {
 	// under the lock of leases
 	state    attemptState
 	deadline time.Time // local end of the lease
-	expiry   *time.Timer
 }
 
 type attemptState int

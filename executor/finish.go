@@ -98,19 +98,15 @@ func (l *line) finish(ctx, work context.Context) {
 
 // dropExpired drops the results whose leases have ended, since recovery reruns them.
 func (l *line) dropExpired(batch []*attempt) []*attempt {
-	kept := batch[:0]
-	for _, a := range batch {
-		if l.leases.live(a) {
-			kept = append(kept, a)
-			continue
-		}
+	live, late := l.leases.part(batch)
+	for _, a := range late {
 		m := a.msg
 		l.log.Error("outcome could not be reported before the lease ended, left to recovery",
 			"run", m.Runs[0].ID, "job", m.JobID, "attempt", m.Attempt, "outcome", a.fin.Outcome)
 		l.observe(ObservedDropped, m, Observation{Outcome: a.fin.Outcome, Duration: a.ending.took})
 		l.settle(a)
 	}
-	return kept
+	return live
 }
 
 // report makes one finish call and acts on its answers. With an error, nothing was acted on.

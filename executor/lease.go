@@ -19,6 +19,8 @@ type leases struct {
 	now  func() time.Time
 	mu   sync.Mutex
 	held map[*attempt]bool
+	look *time.Timer // calls expire; nil before it is needed
+	at   time.Time   // when it does, not after the first deadline; zero = it does not
 }
 
 func (s *leases) add(a *attempt, deadline time.Time) {
@@ -26,21 +28,37 @@ func (s *leases) add(a *attempt, deadline time.Time) {
 	defer s.mu.Unlock()
 	s.held[a] = true
 	a.deadline = deadline
-	a.expiry = time.AfterFunc(deadline.Sub(s.now()), func() { s.expire(a) })
+	s.lookAt(deadline)
 }
 
-// expire is called when the lease may have ended.
-func (s *leases) expire(a *attempt) {
+// lookAt has expire called at a time, if it is not sooner. The lock is held.
+func (s *leases) lookAt(at time.Time) {
+	if !s.at.IsZero() && !at.Before(s.at) {
+		return
+	}
+	s.at = at
+	if left := at.Sub(s.now()); s.look == nil {
+		s.look = time.AfterFunc(left, s.expire)
+	} else {
+		s.look.Reset(left)
+	}
+}
+
+// expire ends what is left of the leases that have ended, and looks again when the next may have.
+func (s *leases) expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.held[a] || a.state != running {
-		return
+	s.at = time.Time{}
+	now := s.now()
+	for a := range s.held {
+		switch {
+		case a.state != running:
+		case now.Before(a.deadline):
+			s.lookAt(a.deadline)
+		default:
+			s.lose(a)
+		}
 	}
-	if left := a.deadline.Sub(s.now()); left > 0 {
-		a.expiry.Reset(left)
-		return
-	}
-	s.lose(a)
 }
 
 // lose is called with the lock held.
@@ -71,7 +89,7 @@ func (s *leases) renewed(a *attempt, answer store.Renewal, deadline time.Time) {
 	}
 	switch answer {
 	case store.Renewed:
-		a.deadline = deadline // its timer looks again when it fires
+		a.deadline = deadline // expire looks again when it is called
 	case store.RenewCancels:
 		a.deadline = deadline
 		a.cancel(ErrCancelled)
@@ -88,21 +106,37 @@ func (s *leases) end(a *attempt) attemptState {
 	if was != abandoned {
 		a.state = ended
 	}
-	a.expiry.Stop()
 	return was
 }
 
-// live reports whether the lease has not ended yet.
-func (s *leases) live(a *attempt) bool {
+// part divides attempts into those whose leases have not ended yet, in the same place, and the others.
+func (s *leases) part(all []*attempt) (live, late []*attempt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.now().Before(a.deadline)
+	now := s.now()
+	live = all[:0]
+	for _, a := range all {
+		if now.Before(a.deadline) {
+			live = append(live, a)
+		} else {
+			late = append(late, a)
+		}
+	}
+	return live, late
 }
 
 func (s *leases) remove(a *attempt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.held, a)
+	s.forget(a)
+}
+
+// forget is called with the lock held.
+func (s *leases) forget(a *attempt) {
+	if delete(s.held, a); len(s.held) == 0 && s.look != nil {
+		s.look.Stop()
+		s.at = time.Time{}
+	}
 }
 
 // abandon gives up every attempt whose handler has not returned, and returns them.
@@ -113,8 +147,7 @@ func (s *leases) abandon() []*attempt {
 	for a := range s.held {
 		if a.state == running || a.state == lost {
 			a.state = abandoned
-			a.expiry.Stop()
-			delete(s.held, a)
+			s.forget(a)
 			all = append(all, a)
 		}
 	}
