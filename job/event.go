@@ -66,14 +66,21 @@ const AllEvents EventMask = 1<<64 - 1
 // Mask returns the set of the given kinds. Kinds that do not exist add nothing.
 func Mask(kinds ...EventKind) EventMask {
 	var m EventMask
-	for i, known := range EventKinds() {
-		for _, k := range kinds {
-			if k == known {
-				m |= 1 << i
-			}
-		}
+	for _, k := range kinds {
+		m |= kindBits[k]
 	}
 	return m
+}
+
+// kindBits are the sets of one kind each.
+var kindBits = bitsOf(EventKinds())
+
+func bitsOf(kinds []EventKind) map[EventKind]EventMask {
+	bits := make(map[EventKind]EventMask, len(kinds))
+	for i, k := range kinds {
+		bits[k] = 1 << i
+	}
+	return bits
 }
 
 // Has reports whether the mask holds the kind.
