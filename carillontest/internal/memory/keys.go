@@ -19,14 +19,8 @@ var keyCommands = map[string]command{
 		}
 		return n
 	}},
-	"DEL": {1, func(s *Server, args []string) any {
-		n := int64(0)
-		for _, key := range args {
-			n += flag(s.value(key) != nil)
-			s.drop(key)
-		}
-		return n
-	}},
+	"DEL":    {1, (*Server).remove},
+	"UNLINK": {1, (*Server).remove},
 	"GET": {1, func(s *Server, args []string) any {
 		v, there := get[*string](s, args[0])
 		if !there {
@@ -68,6 +62,12 @@ var keyCommands = map[string]command{
 	"TTL":     {1, (*Server).ttl},
 	"SCAN":    {1, (*Server).scan},
 	"LPUSH":   {2, (*Server).leftPush},
+	"LPUSHX": {2, func(s *Server, args []string) any {
+		if _, there := get[*list](s, args[0]); !there {
+			return int64(0)
+		}
+		return s.leftPush(args)
+	}},
 	"LTRIM": {3, func(s *Server, args []string) any {
 		if l, there := get[*list](s, args[0]); there {
 			from, to := bounds(args[1], args[2], len(*l))
@@ -101,6 +101,15 @@ func (s *Server) value(key string) any {
 		s.drop(key)
 	}
 	return s.values[key]
+}
+
+func (s *Server) remove(keys []string) any {
+	n := int64(0)
+	for _, key := range keys {
+		n += flag(s.value(key) != nil)
+		s.drop(key)
+	}
+	return n
 }
 
 func (s *Server) drop(key string) {
