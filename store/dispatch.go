@@ -165,8 +165,7 @@ func (c *dispatchCall) writeHistories() {
 	prefix := c.keys.history("")
 	for i := range c.jobs {
 		if c.jobs[i].Next == nil {
-			c.b = append(append(c.b, prefix...), c.jobs[i].ID...)
-			c.cut()
+			c.key(prefix, c.jobs[i].ID)
 		}
 	}
 }

@@ -49,45 +49,52 @@ func (f *Finish) groupedWith(g *Finish) bool {
 // then by this sending, and resent says whether an earlier one may have ended them.
 func (s *Store) finishPlain(ctx context.Context, k keys, done []Finish) (taken, resent bool, err error) {
 	sorted := inGroups(done)
-	keys := append(make([]string, 0, 10+2*len(done)),
-		k.events(), k.jobs(), k.running(), k.leases(), k.dead(), k.waitingIndex(), k.stream(done[0].Message.Executor))
+	texts := s.plainTexts(k, sorted)
+	names := texts[:len(texts)-1-len(sorted)]
 	day, days := s.today(k)
-	keys = append(keys, days...)
-	for _, f := range sorted {
-		if f.holdsSlot() {
-			keys = append(keys, k.slot(f.Message.Slot))
-		}
-	}
-	for _, f := range sorted {
-		keys = append(keys, k.history(f.Message.JobID))
-	}
-	reply, resent, err := s.runCounted(ctx, finishPlainScript, keys, s.plainArgs(sorted, day)...)
+	keys := append(make([]string, 0, 10+len(names)),
+		k.events(), k.jobs(), k.running(), k.leases(), k.dead(), k.waitingIndex(), k.stream(done[0].Message.Executor))
+	keys = append(append(keys, days...), names...)
+	reply, resent, err := s.runCounted(ctx, finishPlainScript, keys, s.plainArgs(sorted, day, texts[len(names):])...)
 	return text(reply) == "DONE", resent, err
 }
 
-// plainArgs are what the script takes, with all its texts made here, where it is cheap; day is the first
-// of those whose keys it is given.
-func (s *Store) plainArgs(sorted []*Finish, day int64) []any {
-	var events []byte
-	rows, ends := make([]byte, 0, 128*len(sorted)), make([]int, len(sorted))
-	groups := []any{}
+// plainTexts are the texts that the script takes, made here, where it is cheap: keys of slots and of histories,
+// the events, and the rows.
+func (s *Store) plainTexts(k keys, sorted []*Finish) []string {
+	t := newTexts()
+	for _, f := range sorted {
+		if f.holdsSlot() {
+			t.key(k.slot(""), f.Message.Slot)
+		}
+	}
+	for _, f := range sorted {
+		t.key(k.history(""), f.Message.JobID)
+	}
 	for i, f := range sorted {
 		if i > 0 {
-			events = append(events, '\n')
+			t.b = append(t.b, '\n')
 		}
-		events = s.appendEvent(events, *f, eventOf(f.Outcome), f.why())
-		rows = s.appendRow(rows, *f)
-		ends[i] = len(rows)
+		t.b = s.appendEvent(t.b, *f, eventOf(f.Outcome), f.why())
 	}
+	t.cut()
+	for _, f := range sorted {
+		t.b = s.appendRow(t.b, *f)
+		t.cut()
+	}
+	return t.pieces()
+}
+
+// plainArgs are the arguments of the script; day is the first of those whose keys it is given, and texts are the
+// events and the rows.
+func (s *Store) plainArgs(sorted []*Finish, day int64, texts []string) []any {
 	args := append(make([]any, 0, 13+2*len(sorted)), s.env()...)
-	args = append(args, len(sorted), events, day)
+	args = append(args, len(sorted), texts[0], day)
 	for _, f := range sorted {
 		args = append(args, &f.RunID)
 	}
-	from := 0
-	for _, end := range ends {
-		args = append(args, rows[from:end:end])
-		from = end
+	for i := range sorted {
+		args = append(args, &texts[1+i])
 	}
 	for from := 0; from < len(sorted); {
 		first, n := sorted[from], 1
@@ -98,8 +105,8 @@ func (s *Store) plainArgs(sorted []*Finish, day int64) []any {
 		if first.dead() {
 			letter = "d"
 		}
-		groups = append(groups, &first.Owner, n, letter)
+		args = append(args, &first.Owner, n, letter)
 		from += n
 	}
-	return append(args, groups...)
+	return args
 }

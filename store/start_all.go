@@ -92,8 +92,7 @@ func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []a
 	k := s.partitions[st.Partition]
 	t := newTexts()
 	for _, u := range slots {
-		t.b = append(append(t.b, k.slot("")...), u.name...)
-		t.cut()
+		t.key(k.slot(""), u.name)
 	}
 	s.writeStarted(t, st.Run)
 	writeUIDs(t, st.Run)

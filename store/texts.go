@@ -27,6 +27,12 @@ func newTexts() *texts {
 // cut ends a piece.
 func (t *texts) cut() { t.ends = append(t.ends, len(t.b)) }
 
+// key makes a key of what its kind begins with and a name.
+func (t *texts) key(kind, name string) {
+	t.b = append(append(t.b, kind...), name...)
+	t.cut()
+}
+
 // pieces returns the pieces and gives the buffer back: t must not be used any more.
 func (t *texts) pieces() []string {
 	text, from := string(t.b), 0

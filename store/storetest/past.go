@@ -34,7 +34,7 @@ func (r *rig) gone(jobID string, ids ...string) []store.Finish {
 	st, replies := r.begin(nodeA, repeat(store.Started, len(ids))...)
 	var done []store.Finish
 	for _, reply := range replies {
-		done = append(done, finishOf(st.Owner, reply.Message, job.Executed))
+		done = append(done, finishOf(st.Owner, *reply.Message, job.Executed))
 	}
 	r.removed(jobID)
 	return done
@@ -127,7 +127,7 @@ func pastMixed(t *testing.T, open Open) {
 	done := slices.Concat(r.gone("x", "x1"), r.gone("y", "y1", "y2"))
 	r.send(adHoc("task"))
 	st, replies := r.begin(nodeA, store.Started)
-	done = append(done, finishOf(again.Owner, one[0].Message, job.Executed), finishOf(ownerNew, fresh, job.Failed), finishOf(st.Owner, replies[0].Message, job.Executed))
+	done = append(done, finishOf(again.Owner, *one[0].Message, job.Executed), finishOf(ownerNew, fresh, job.Failed), finishOf(st.Owner, *replies[0].Message, job.Executed))
 	equal(r, "answers", r.finish(done...), make([]store.FinishReply, len(done)))
 	equal(r, "days", r.inDays(), []string{"x", "y"})
 	for id, want := range map[string][2]int64{"lives": {2, -1}, "new": {1, -1}, "@t": {1, -1}, "x": {0, -2}} {
@@ -148,7 +148,7 @@ func pastCapped(t *testing.T, open Open) {
 	st, replies := r.begin(nodeA, repeat(store.Started, 3)...)
 	var done []store.Finish
 	for _, reply := range replies {
-		done = append(done, finishOf(st.Owner, reply.Message, job.Executed))
+		done = append(done, finishOf(st.Owner, *reply.Message, job.Executed))
 	}
 	r.finish(done...)
 	equal(r, "history", r.outcomes("j"), []string{"b executed", "c executed"})
