@@ -279,10 +279,15 @@ func (k *Kit) Trigger(v any) json.RawMessage {
 
 // jobs are the ids of all histories, sorted: of jobs that are gone too, and of tasks with an @.
 func (k *Kit) jobs() []string {
-	const prefix = "{default:0}:history:"
+	const lists, days = "{default:0}:history:", "{default:0}:past:"
 	ids := map[string]bool{}
-	for _, key := range k.server.Keys(prefix) {
-		ids[key[len(prefix):]] = true
+	for _, key := range k.server.Keys(lists) {
+		ids[key[len(lists):]] = true
+	}
+	for _, key := range k.server.Keys(days) {
+		for _, id := range k.server.Fields(key) {
+			ids[id] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(ids))
 }

@@ -159,7 +159,8 @@ func (c *checker) probeKeys(ctx context.Context, names []string) ([]Finding, err
 	var ending []string
 	for _, name := range names {
 		switch {
-		case strings.HasPrefix(name, "op:"), strings.HasPrefix(name, "log:"), strings.HasPrefix(name, "history:") && !strings.HasPrefix(name, "history:@"):
+		case strings.HasPrefix(name, "op:"), strings.HasPrefix(name, "log:"), strings.HasPrefix(name, "past:"),
+			strings.HasPrefix(name, "history:") && !strings.HasPrefix(name, "history:@"):
 			ending = append(ending, name)
 		case !isKeyName(name):
 			found = append(found, c.finding(UnknownKey, c.keys.prefix+name, name, "no key of Carillon has this name",

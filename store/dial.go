@@ -44,6 +44,9 @@ type Config struct {
 	EventLimit   int           // entries kept in the event log, about; default 10,000
 	EventAge     time.Duration // older ones go, by Tidy; default 7 days
 
+	// Now is the clock by which a guess is made what day it is in Redis; default time.Now.
+	Now func() time.Time
+
 	TLS        *tls.Config // for rediss:// URLs; nil = the system's roots
 	AllowUnfit bool        // use a Redis that may evict keys or is too old, with a warning
 	Logger     hclog.Logger
@@ -80,6 +83,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.EventAge == 0 {
 		c.EventAge = 7 * 24 * time.Hour
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()

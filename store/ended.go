@@ -77,9 +77,9 @@ func (s *Store) rowOf(ctx context.Context, jobID, runID string) (job.Row, bool, 
 		where = s.partitions
 	}
 	for _, k := range where {
-		lines, err := s.reader.LRange(ctx, k.history(jobID), 0, -1).Result()
+		lines, err := s.rows(ctx, k, jobID, 0)
 		if err != nil {
-			return job.Row{}, false, s.explain("history", err)
+			return job.Row{}, false, err
 		}
 		for _, line := range lines {
 			if !strings.Contains(line, runID) {

@@ -49,8 +49,10 @@ func (f *Finish) groupedWith(g *Finish) bool {
 // then by this sending, and resent says whether an earlier one may have ended them.
 func (s *Store) finishPlain(ctx context.Context, k keys, done []Finish) (taken, resent bool, err error) {
 	sorted := inGroups(done)
-	keys := append(make([]string, 0, 7+2*len(done)),
+	keys := append(make([]string, 0, 10+2*len(done)),
 		k.events(), k.jobs(), k.running(), k.leases(), k.dead(), k.waitingIndex(), k.stream(done[0].Message.Executor))
+	day, days := s.today(k)
+	keys = append(keys, days...)
 	for _, f := range sorted {
 		if f.holdsSlot() {
 			keys = append(keys, k.slot(f.Message.Slot))
@@ -59,12 +61,13 @@ func (s *Store) finishPlain(ctx context.Context, k keys, done []Finish) (taken, 
 	for _, f := range sorted {
 		keys = append(keys, k.history(f.Message.JobID))
 	}
-	reply, resent, err := s.runCounted(ctx, finishPlainScript, keys, s.plainArgs(sorted)...)
+	reply, resent, err := s.runCounted(ctx, finishPlainScript, keys, s.plainArgs(sorted, day)...)
 	return text(reply) == "DONE", resent, err
 }
 
-// plainArgs are what the script takes, with all its texts made here, where it is cheap.
-func (s *Store) plainArgs(sorted []*Finish) []any {
+// plainArgs are what the script takes, with all its texts made here, where it is cheap; day is the first
+// of those whose keys it is given.
+func (s *Store) plainArgs(sorted []*Finish, day int64) []any {
 	var events []byte
 	rows, ends := make([]byte, 0, 128*len(sorted)), make([]int, len(sorted))
 	groups := []any{}
@@ -76,8 +79,8 @@ func (s *Store) plainArgs(sorted []*Finish) []any {
 		rows = s.appendRow(rows, *f)
 		ends[i] = len(rows)
 	}
-	args := append(make([]any, 0, 12+2*len(sorted)), s.env()...)
-	args = append(args, len(sorted), events)
+	args := append(make([]any, 0, 13+2*len(sorted)), s.env()...)
+	args = append(args, len(sorted), events, day)
 	for _, f := range sorted {
 		args = append(args, &f.RunID)
 	}

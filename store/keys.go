@@ -31,6 +31,7 @@ import (
 //	removed               zset    remove prune                      when no older run can exist
 //	op:<op id>            string  each client mutation              after opLife, or as it says
 //	history:<job>         list    dispatch start finish recover …   capped (tidy: by age); expires after its job
+//	past:<day>            hash    finish_plain                      tidy, when all its rows are old; expires later
 //	dead                  list    finish recover retry set_aside    capped
 //	log:<run>             stream  lines                             capped; expires as a history
 //	events                stream  nearly all                        capped (tidy: by age)
@@ -64,6 +65,7 @@ func (k keys) pausedExecutors() string   { return k.prefix + "paused_executors" 
 func (k keys) removed() string           { return k.prefix + "removed" }
 func (k keys) op(id string) string       { return k.prefix + "op:" + id }
 func (k keys) history(job string) string { return k.prefix + "history:" + job }
+func (k keys) past(day int64) string     { return k.prefix + "past:" + strconv.FormatInt(day, 10) }
 func (k keys) dead() string              { return k.prefix + "dead" }
 func (k keys) log(run string) string     { return k.prefix + "log:" + run }
 func (k keys) events() string            { return k.prefix + "events" }
@@ -73,7 +75,7 @@ func (k keys) wake() string              { return k.prefix + "wake" }
 var keyNames = []string{
 	"meta", "registry", "jobs", "calendars", "calendar_jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs",
 	"fence", "paused", "paused_executors",
-	"removed", "dead", "events", "calendars", "calendar_jobs", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "log:",
+	"removed", "dead", "events", "calendars", "calendar_jobs", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "past:", "log:",
 }
 
 // isKeyName reports whether a key of Carillon may be called so, without its prefix.

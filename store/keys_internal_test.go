@@ -53,11 +53,11 @@ func TestPartitionOfIsFrozen(t *testing.T) {
 
 func TestKeysCarryTheHashTag(t *testing.T) {
 	k := keysOf("ns", 3)
-	tag := regexp.MustCompile(`^\{ns:3\}:[a-z_]+(:x\{y\})?$`)
+	tag := regexp.MustCompile(`^\{ns:3\}:[a-z_]+(:x\{y\}|:\d+)?$`)
 	for _, key := range []string{
 		k.meta(), k.registry(), k.jobs(), k.calendars(), k.calendarJobs(), k.runTimes(), k.stream("x{y}"), k.running(), k.leases(), k.slot("x{y}"), k.waitingIndex(),
 		k.waiting("x{y}"), k.waitingRuns("x{y}"), k.delayed(), k.delayedRuns(), k.fence(), k.paused(), k.pausedExecutors(), k.removed(), k.op("x{y}"),
-		k.history("x{y}"), k.dead(), k.log("x{y}"), k.events(), k.wake(),
+		k.history("x{y}"), k.past(20_000), k.dead(), k.log("x{y}"), k.events(), k.wake(),
 	} {
 		if !tag.MatchString(key) {
 			t.Errorf("key %q", key)

@@ -224,7 +224,8 @@ func decodeRow(line string) (job.Row, error) {
 }
 
 // History returns up to limit rows of a job, newest first; ad-hoc runs stand under "@task", and
-// are gathered from all partitions. A job that never was has an empty history.
+// are gathered from all partitions. A job that never was has an empty history; one that is gone keeps
+// its rows for HistoryTTL.
 func (s *Store) History(ctx context.Context, jobID string, limit int) ([]job.Row, error) {
 	where := []keys{s.partitions[s.PartitionOf(jobID)]}
 	if strings.HasPrefix(jobID, "@") {
@@ -235,9 +236,9 @@ func (s *Store) History(ctx context.Context, jobID string, limit int) ([]job.Row
 	}
 	var rows []job.Row
 	for _, k := range where {
-		lines, err := s.reader.LRange(ctx, k.history(jobID), 0, int64(limit)-1).Result()
+		lines, err := s.rows(ctx, k, jobID, limit)
 		if err != nil {
-			return nil, s.explain("history", err)
+			return nil, err
 		}
 		for _, line := range lines {
 			r, err := decodeRow(line)

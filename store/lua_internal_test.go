@@ -8,12 +8,12 @@ import (
 )
 
 // parts are the scripts that others begin with.
-var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, "fence": 80, "refer": 40, "claim": 40}
+var parts = map[string]int{"lib": 100, "displace": 40, "taken": 50, "ends": 50, "fence": 80, "refer": 40, "claim": 40, "past": 60}
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, finishPlainScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
-	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tidyScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
+	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tidyScript, recallScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript,
 }
 
@@ -65,7 +65,9 @@ var (
 		"enqueue_now": {"unpack(KEYS": true},
 		"start_all":   {"unpack(KEYS": true, "unpack(counts": true},
 
-		"finish_plain": {"unpack(KEYS": true, "unpack(set": true, "unpack(free": true, "key": true, "fresh[k]": true},
+		"finish_plain": {"unpack(KEYS": true, "unpack(set": true, "unpack(free": true},
+		"past":         {"unpack(KEYS": true, "key": true, "day": true},
+		"recall":       {"key": true},
 	}
 	noKey = map[string]bool{"TIME": true, "PUBLISH": true}
 )

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
@@ -44,7 +43,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	s := &Store{cfg: cfg, log: cfg.Logger, seen: seen{now: time.Now}}
+	s := &Store{cfg: cfg, log: cfg.Logger, seen: seen{now: cfg.Now}}
 	told.to(s)
 	if err := s.dial(); err != nil {
 		told.noMore(s)

@@ -37,6 +37,7 @@ const (
 	ending part = "lib+ends"
 	refers part = "lib+refer"
 	fires  part = "lib+fence+refer+claim"
+	shelf  part = "lib+past"
 )
 
 func newScript(name string, begins part, keys, perItem int) *script {
@@ -59,6 +60,9 @@ func newScript(name string, begins part, keys, perItem int) *script {
 	}
 	if begins == fires {
 		src.WriteString(luaFile("claim"))
+	}
+	if begins == shelf {
+		src.WriteString(luaFile("past"))
 	}
 	src.WriteString(luaFile(name))
 	return &script{
@@ -113,7 +117,7 @@ var (
 	nextScript          = newScript("next", lib, 12, 0)
 	renewScript         = newScript("renew", alone, 2, 0).allowOOM()
 	finishScript        = newScript("finish", ending, 11, 2).allowOOM()
-	finishPlainScript   = newScript("finish_plain", lib, 7, 1).allowOOM()
+	finishPlainScript   = newScript("finish_plain", shelf, 10, 1).allowOOM()
 	dueScript           = newScript("due", alone, 7, 0).readsOnly()
 	takeOfficeScript    = newScript("take_office", lib, 4, 0)
 	dispatchScript      = newScript("dispatch", fires, 8, 1)
@@ -126,6 +130,7 @@ var (
 	auditScript         = newScript("audit", office, 4, 1)
 	pruneScript         = newScript("prune", office, 7, 1)
 	tidyScript          = newScript("tidy", office, 3, 1)
+	recallScript        = newScript("recall", alone, 0, 1).readsOnly()
 	tallyScript         = newScript("tally", alone, 1, 1).readsOnly()
 	followScript        = newScript("follow", office, 5, 0)
 	rolledBackScript    = newScript("rolled_back", office, 3, 0)

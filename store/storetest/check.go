@@ -137,6 +137,7 @@ var plantedFaults = []planted{
 	}, func(r *rig) { r.raw.do("DEL", r.key("stream:default")) }},
 	{store.EndlessKey, "log:runs", func(r *rig) { r.raw.do("PERSIST", r.key("log:runs")) }, nil},
 	{store.EndlessKey, "history:gone", func(r *rig) { r.raw.do("PERSIST", r.key("history:gone")) }, nil},
+	{store.EndlessKey, "past:20000", func(r *rig) { r.raw.do("HSET", r.key("past:20000"), "gone", "row") }, nil},
 	{store.EndlessKey, "op:x", func(r *rig) { r.raw.do("SET", r.key("op:x"), "y") }, nil},
 	{store.UnknownKey, "streams", func(r *rig) { r.raw.do("SET", r.key("streams"), "y") }, nil},
 }

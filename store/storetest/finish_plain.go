@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
@@ -14,7 +13,6 @@ var finishPlainTests = []conformance{
 	{"finish: plain ones of several start calls keep their own times, slots and dead", plainOfSeveral},
 	{"finish: a run named twice in one call ends once", plainTwice},
 	{"finish: a call in which one is refused ends the others", plainRefused},
-	{"finish: histories of jobs that are gone get a life, others of the same call do not", plainLives},
 	{"finish: whoever is first in line is told by a call of many", plainLine},
 }
 
@@ -90,18 +88,6 @@ func plainRefused(t *testing.T, open Open) {
 	equal(r, "answers", r.finish(late, finishOf(ownerK, k, job.Executed)), []store.FinishReply{{Refused: true}, {}})
 	equal(r, "counters", []int64{r.slot("j"), r.slot("k")}, []int64{1, 0})
 	r.wantPlace(m.Runs[0].ID, "running")
-}
-
-func plainLives(t *testing.T, open Open) {
-	r := newRig(t, open, func(c *store.Config) { c.HistoryTTL = time.Hour })
-	_, owner, m := started(r, "gone")
-	_, ownerK, k := started(r, "kept")
-	_, err := r.s.Remove(r.ctx, "op", "gone")
-	r.must(err)
-	r.finish(finishOf(owner, m, job.Executed), finishOf(ownerK, k, job.Executed))
-	ttl := r.raw.number("TTL", r.key("history:gone"))
-	equal(r, "of the job that is gone, an hour", ttl > 3590 && ttl <= 3600, true)
-	equal(r, "of the other", r.raw.number("TTL", r.key("history:kept")), -1)
 }
 
 func plainLine(t *testing.T, open Open) {

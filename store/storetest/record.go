@@ -57,11 +57,12 @@ func historyCapped(t *testing.T, open Open) {
 
 func historyLives(t *testing.T, open Open) {
 	r := newRig(t, open, func(c *store.Config) { c.HistoryTTL = time.Hour })
-	_, owner, m := started(r, "j")
+	_, _, m := started(r, "j", func(j *job.Job) { j.OnLost = job.OnLostDrop })
 	_, err := r.s.Remove(r.ctx, "op", "j")
 	r.must(err)
 	equal(r, "no history yet", r.raw.number("EXISTS", r.key("history:j")), 0)
-	r.finish(finishOf(owner, m, job.Executed))
+	r.expire(m.Runs[0].ID)
+	equal(r, "recovered", r.recoverExpired(), 1)
 	ttl := r.raw.number("TTL", r.key("history:j"))
 	equal(r, "an hour", ttl > 3590 && ttl <= 3600, true)
 	r.add("j")

@@ -19,7 +19,7 @@ type conformance struct {
 // ended and every key that they wrote has been matched against the table of keys.
 func Run(t *testing.T, open func(t *testing.T) store.Config) {
 	all := slices.Concat(jobTests, dispatchTests, startTests, lineTests, finishTests, finishPlainTests, leaseTests, reclaimTests,
-		recordTests, lostReplyTests, executorTests, partitionTests, modelTests, adhocTests, enqueueNowTests, checkTests, calendarTests)
+		recordTests, lostReplyTests, executorTests, partitionTests, modelTests, adhocTests, enqueueNowTests, checkTests, calendarTests, pastTests)
 	t.Run("rules", func(t *testing.T) {
 		for _, c := range all {
 			t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
@@ -34,7 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 // keyTable is the table of keys as the suite knows it; a key that is new belongs in both.
 var keyTable = regexp.MustCompile(`^\{[^{}]+:\d+\}:(` + strings.Join([]string{
 	"meta", "registry", "jobs", "calendars", "calendar_jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "fence", "paused", "paused_executors",
-	"removed", "dead", "events", "stream:.+", "slots:.+", "waiting:.+", "waiting_runs:.+", "op:.+", "history:.+", "log:.+",
+	"removed", "dead", "events", "stream:.+", "slots:.+", "waiting:.+", "waiting_runs:.+", "op:.+", "history:.+", `past:\d+`, "log:.+",
 }, "|") + `)$`)
 
 func keysAreOfTheTable(t *testing.T, open Open) {

@@ -3,7 +3,9 @@ package memory
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -90,6 +92,14 @@ func (s *Server) Keys(prefix string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.keysLike(prefix + "*")
+}
+
+// Fields returns the fields of a hash, in no order; none if there is no such hash.
+func (s *Server) Fields(key string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, _ := s.value(key).(hash)
+	return slices.Collect(maps.Keys(h))
 }
 
 // grown wakes the reads that wait for a stream.

@@ -45,9 +45,13 @@ func (b *book) apply(command []string) {
 		for _, text := range values {
 			b.events(text)
 		}
-	case kind == "history" && verb == "LPUSH":
+	case kind == "history" && (verb == "LPUSH" || verb == "LPUSHX"):
 		for _, row := range command[2:] {
 			b.row(rest, row)
+		}
+	case kind == "past" && verb == "HSET":
+		for i := 2; i+1 < len(command); i += 2 {
+			b.row(command[i], command[i+1])
 		}
 	}
 }

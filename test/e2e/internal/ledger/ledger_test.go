@@ -93,6 +93,23 @@ func life() [][][]string {
 	}
 }
 
+// A row counts wherever it is written: into a list, or into the day of jobs that are gone.
+func TestFoldReadsRows(t *testing.T) {
+	row := func(run string) string { return "1\t2\texecuted\t" + run + "\t1000\t1\tn\t1\t\t\t\t" }
+	got := ledger.Fold(parse(t, file(
+		[][]string{{"LPUSH", key + "history:a", row("a1"), row("a2")}, {"LPUSHX", key + "history:b", row("b1")}},
+		[][]string{{"HSET", key + "past:20000", "c", row("c1"), "d", row("d1")}, {"EXPIRE", key + "past:20000", "9"}},
+	)))
+	var rows []string
+	for _, r := range got.Rows {
+		rows = append(rows, r.JobID+" "+r.RunID+" "+r.Outcome)
+	}
+	want := []string{"a a1 executed", "a a2 executed", "b b1 executed", "c c1 executed", "d d1 executed"}
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func parse(t *testing.T, text string) []ledger.Step {
 	t.Helper()
 	steps, err := ledger.Parse([]byte(text))
