@@ -15,13 +15,13 @@ local function list(key, row, most)
 end
 
 -- shelve puts rows into the day whose jobs are gone and have none there; the others into lists, which get a
--- life if their job is gone. names are the jobs, which their rows: nil = the first are of the first.
+-- life if their job is gone. names are the jobs, which the places of their rows.
 local function shelve(rows, at, names, which)
   local day, most, fresh, size = today(), tonumber(ARGV[1]), {}, 0
   local jobs, taken = redis.call('HMGET', KEYS[2], unpack(names)), nil
   if day then taken = redis.call('HMGET', day, unpack(names)) end
   for i, name in ipairs(names) do
-    local k = which and which[i] or i
+    local k = which[i]
     local gone = not jobs[i] and string.byte(name) ~= 64 -- '@', of ad-hoc runs
     if gone and day and not taken[i] and not taken[name] then
       taken[name], fresh[size + 1], fresh[size + 2] = true, name, rows[k]
@@ -37,22 +37,21 @@ local function shelve(rows, at, names, which)
   end
 end
 
--- keep puts each row into the list that has its place after KEYS[at]; what has none yet is shelved.
+-- keep puts each row into the list that has its place after KEYS[at]; what has none yet is shelved. Whether
+-- others have one is asked when the first has none: jobs that live do without.
 local function keep(rows, at)
-  local n, most, names = #rows, tonumber(ARGV[1]), {}
+  local most, names, which, m, others = tonumber(ARGV[1]), {}, {}, 0, nil
   local from = #KEYS[1] + 3 -- of what follows {…}:history:
-  if redis.call('EXISTS', unpack(KEYS, at + 1, at + n)) == 0 then
-    for k = 1, n do names[k] = string.sub(KEYS[at + k], from) end
-    return shelve(rows, at, names)
-  end
-  local which = {}
-  for k = 1, n do
-    local size = redis.call('LPUSHX', KEYS[at + k], rows[k])
+  for k = 1, #rows do
+    local key = KEYS[at + k]
+    local size = others ~= 0 and redis.call('LPUSHX', key, rows[k]) or 0
     if size > most then
-      redis.call('LTRIM', KEYS[at + k], 0, most - 1)
+      redis.call('LTRIM', key, 0, most - 1)
     elseif size == 0 then
-      which[#which + 1], names[#names + 1] = k, string.sub(KEYS[at + k], from)
+      others = others or redis.call('EXISTS', unpack(KEYS, at + k, at + #rows))
+      m = m + 1
+      which[m], names[m] = k, string.sub(key, from)
     end
   end
-  if #which > 0 then shelve(rows, at, names, which) end
+  if m > 0 then shelve(rows, at, names, which) end
 end
