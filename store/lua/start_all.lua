@@ -56,7 +56,12 @@ end
 -- The last check is a write if it holds: whether nobody has the slots with room for one.
 if single > 0 and redis.call('MSETNX', unpack(ones)) == 0 then return {stamp, 'EACH'} end
 redis.call('HSET', KEYS[3], unpack(holds))
+-- A member of more than 64 bytes makes a sorted set one of lists that skip, which it stays: without, each
+-- lease would be looked for and put in along up to 128 others.
+local long = n >= 8 and string.rep('-', 65)
+if long then leases[2 * n + 1], leases[2 * n + 2], leases[1], leases[2] = leases[1], leases[2], till, long end
 redis.call('ZADD', KEYS[4], unpack(leases))
+if long then redis.call('ZREM', KEYS[4], long) end
 if #counts > 0 then redis.call('MSET', unpack(counts)) end
 if #ARGV > more then redis.call('XADD', KEYS[2], '*', unpack(ARGV, more + 1)) end
 redis.call('XACK', KEYS[2], ARGV[2], unpack(ARGV, 13, last))
