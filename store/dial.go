@@ -182,6 +182,7 @@ func (s *Store) dial() error {
 	once := *opts
 	once.MaxRetries = -1
 	once.DialerRetries = 1
+	once.WriteBufferSize = 128 << 10 // a call of many runs leaves at once
 	s.anew = &once
 	s.writer = redis.NewUniversalClient(&once)
 	waiting := once

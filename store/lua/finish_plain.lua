@@ -34,11 +34,12 @@ for at = 8 + 2 * n, #ARGV, 3 do
     seen[id], values[i] = true, times .. ARGV[7 + n + i]
   end
 end
-local set, free, left = {}, {}, {}
-for k, count in ipairs(counts) do
-  local key = KEYS[10 + k]
+local set, free, left, f = {}, {}, {}, 0
+for k = 1, holding do
+  local key, count = KEYS[10 + k], counts[k]
   if count == '1' then
-    free[#free + 1] = key
+    f = f + 1
+    free[f] = key
   else
     left[key] = (left[key] or tonumber(count or '0')) - 1
   end

@@ -15,19 +15,20 @@ local function list(key, row, most)
 end
 
 -- shelve puts rows into the day whose jobs are gone and have none there; the others into lists, which get a
--- life if their job is gone. names are the jobs, which the places of their rows.
-local function shelve(rows, at, names, which)
+-- life if their job is gone. names are the jobs of the rows after the first few; the keys of their lists come
+-- after KEYS[at].
+local function shelve(rows, few, names, at)
   local day, most, fresh, size = today(), tonumber(ARGV[1]), {}, 0
   local jobs, taken = redis.call('HMGET', KEYS[2], unpack(names)), nil
   if day then taken = redis.call('HMGET', day, unpack(names)) end
   for i, name in ipairs(names) do
-    local k = which[i]
+    local row = rows[few + i]
     local gone = not jobs[i] and string.byte(name) ~= 64 -- '@', of ad-hoc runs
     if gone and day and not taken[i] and not taken[name] then
-      taken[name], fresh[size + 1], fresh[size + 2] = true, name, rows[k]
+      taken[name], fresh[size + 1], fresh[size + 2] = true, name, row
       size = size + 2
-    elseif list(KEYS[at + k], rows[k], most) == 1 and gone then
-      redis.call('EXPIRE', KEYS[at + k], ARGV[2])
+    elseif list(KEYS[at + i], row, most) == 1 and gone then
+      redis.call('EXPIRE', KEYS[at + i], ARGV[2])
     end
   end
   if size == 0 then return end
@@ -37,21 +38,17 @@ local function shelve(rows, at, names, which)
   end
 end
 
--- keep puts each row into the list that has its place after KEYS[at]; what has none yet is shelved. Whether
--- others have one is asked when the first has none: jobs that live do without.
+-- keep puts each row into the list that has its place after KEYS[at]. The first that has none is shelved with all
+-- behind it: where one job is gone most are, and the others find their lists there.
 local function keep(rows, at)
-  local most, names, which, m, others = tonumber(ARGV[1]), {}, {}, 0, nil
-  local from = #KEYS[1] + 3 -- of what follows {…}:history:
-  for k = 1, #rows do
-    local key = KEYS[at + k]
-    local size = others ~= 0 and redis.call('LPUSHX', key, rows[k]) or 0
-    if size > most then
-      redis.call('LTRIM', key, 0, most - 1)
-    elseif size == 0 then
-      others = others or redis.call('EXISTS', unpack(KEYS, at + k, at + #rows))
-      m = m + 1
-      which[m], names[m] = k, string.sub(key, from)
-    end
+  local most, names, n, k = tonumber(ARGV[1]), {}, #rows, 1
+  while k <= n do
+    local size = redis.call('LPUSHX', KEYS[at + k], rows[k])
+    if size == 0 then break end
+    if size > most then redis.call('LTRIM', KEYS[at + k], 0, most - 1) end
+    k = k + 1
   end
-  if m > 0 then shelve(rows, at, names, which) end
+  local from = #KEYS[1] + 3 -- of what follows {…}:history:
+  for i = k, n do names[i - k + 1] = string.sub(KEYS[at + i], from) end
+  if k <= n then shelve(rows, k - 1, names, at + k - 1) end
 end
