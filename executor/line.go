@@ -46,6 +46,8 @@ type line struct {
 	shared   int  // messages per entry, of late
 	starts   starts
 	backlog  bool                 // the last read got all it asked for, so that there may be more
+	quick    bool                 // places come free soon
+	ahead    sorted               // fetched and not seen to, in the pending list
 	left     map[string]time.Time // ids of pending entries of a newer format, and when they go back
 	reported map[string]bool      // bodies that were logged as such
 }
@@ -78,6 +80,7 @@ func (l *line) read(ctx, work context.Context) {
 	for pending := true; ctx.Err() == nil; {
 		more, err := l.round(ctx, work, pending)
 		if err != nil { // nothing is read again before all starts have their answers
+			l.ahead = sorted{}
 			if other := l.starts.wait(0); errors.Is(other, errPaused) {
 				err = other
 			}
@@ -118,22 +121,22 @@ func (l *line) ready(pending bool) {
 // round fetches once and has what it got started. more says that the pending list has to be read (again),
 // as after every error.
 func (l *line) round(ctx, work context.Context, pending bool) (more bool, err error) {
+	if !pending && (!l.ahead.empty() || l.backlog && l.quick) {
+		return l.roundAhead(ctx, work)
+	}
 	block, err := l.waitForStarts(pending)
 	if err != nil {
 		return true, err
 	}
-	if l.pool.slots.none() {
-		l.ready(false) // it consumes as far as there is room
-	}
-	free := l.pool.slots.available(ctx)
+	free := l.room(ctx)
 	if ctx.Err() != nil {
 		return true, ctx.Err()
 	}
 	if err := l.giveUp(ctx); err != nil {
 		return true, err
 	}
-	if l.backlog { // one half is being started while the other is fetched
-		free = min(free, (l.cfg.Concurrency+1)/2)
+	if l.backlog {
+		free = min(free, l.half())
 	}
 	ask := l.entries(free)
 	if !pending {
@@ -142,14 +145,26 @@ func (l *line) round(ctx, work context.Context, pending bool) (more bool, err er
 			return true, err
 		}
 		l.backlog = len(entries) >= ask
-		return l.start(ctx, work, entries)
+		return l.act(ctx, work, l.sort(entries))
 	}
 	fresh, more, err := l.pending(ctx, ask)
 	if err != nil || len(fresh) == 0 {
 		return more, err
 	}
-	_, err = l.start(ctx, work, fresh)
+	_, err = l.act(ctx, work, l.sort(fresh))
 	return true, err
+}
+
+// room waits until there is some, and learns from it how soon places come free.
+func (l *line) room(ctx context.Context) (free int) {
+	if !l.pool.slots.none() {
+		return l.pool.slots.available(ctx)
+	}
+	l.ready(false) // it consumes as far as there is room
+	began := l.cfg.Now()
+	free = l.pool.slots.available(ctx)
+	l.quick = l.cfg.Now().Sub(began) < quickTurn
+	return free
 }
 
 // waitForStarts waits for start calls that the next read must not overtake, and returns how long that read
@@ -162,7 +177,7 @@ func (l *line) waitForStarts(pending bool) (block time.Duration, err error) {
 	if err := l.starts.wait(startLimit - 1); err != nil {
 		return 0, err
 	}
-	if !l.pool.slots.ample(l.cfg.Concurrency) {
+	if !l.pool.slots.has(l.ample()) {
 		return l.cfg.Block, l.starts.wait(0)
 	}
 	return 0, nil

@@ -4,36 +4,61 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // slots counts the free places for handlers.
 type slots struct {
 	mu    sync.Mutex
 	free  int
-	freed chan struct{} // closed and forgotten when places come free; nil when nobody waits
+	want  int           // how many whoever wants least of those who wait wants
+	freed chan struct{} // closed and forgotten when so many are free; nil when nobody waits
 }
 
 // available waits until there is a free place and returns how many there are, or 0 when ctx has
 // ended. Others may take them first.
-func (s *slots) available(ctx context.Context) int {
-	for ctx.Err() == nil {
-		s.mu.Lock()
-		free := s.free
-		if free == 0 && s.freed == nil {
-			s.freed = make(chan struct{})
-		}
-		freed := s.freed
-		s.mu.Unlock()
-		if free > 0 {
+func (s *slots) available(ctx context.Context) int { return s.wait(ctx, 1, nil) }
+
+// await is available for n places, but no longer than limit: then it returns how many are free, be it none.
+func (s *slots) await(ctx context.Context, n int, limit time.Duration) int {
+	if free, _ := s.look(n); free >= n {
+		return free
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	return s.wait(ctx, n, timer.C)
+}
+
+// wait waits until n places are free, enough is heard of, or ctx ends.
+func (s *slots) wait(ctx context.Context, n int, enough <-chan time.Time) int {
+	for over := false; ctx.Err() == nil; {
+		free, freed := s.look(n)
+		if free >= n || over {
 			return free
 		}
 		select {
 		case <-ctx.Done():
+		case <-enough:
+			over = true
 		case <-freed:
 			runtime.Gosched() // handlers that are about to return give their places first
 		}
 	}
 	return 0
+}
+
+// look returns how many places are free and, if these are fewer than n, what closes when so many are.
+func (s *slots) look(n int) (free int, freed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.free >= n {
+		return s.free, nil
+	}
+	if s.freed == nil {
+		s.freed, s.want = make(chan struct{}), n
+	}
+	s.want = min(s.want, n)
+	return s.free, s.freed
 }
 
 // none reports whether every place is taken.
@@ -43,11 +68,11 @@ func (s *slots) none() bool {
 	return s.free == 0
 }
 
-// ample reports whether a quarter of all places is free.
-func (s *slots) ample(all int) bool {
+// has reports whether n places are free.
+func (s *slots) has(n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return 4*s.free >= all
+	return s.free >= n
 }
 
 // take takes up to n places and returns how many it got.
@@ -67,7 +92,7 @@ func (s *slots) give(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free += n
-	if s.freed != nil {
+	if s.freed != nil && s.free >= s.want {
 		close(s.freed)
 		s.freed = nil
 	}

@@ -30,7 +30,7 @@ type opened struct {
 // nudge is an entry that says that the line of a slot may move.
 type nudge struct{ entry, slot string }
 
-// sorted are fetched entries by what is to be done with them.
+// sorted are fetched entries by what is to be done with them, but for those left to newer nodes.
 type sorted struct {
 	nudges  []nudge
 	start   []opened
@@ -139,10 +139,9 @@ func (l *line) elsewhere(m *store.Message) bool {
 	return !ok && l.cfg.Served(m.Task)
 }
 
-// start decides on fetched entries: each is postponed, set aside or left to newer nodes, or
-// its start has begun. more says that something stayed in the pending list for lack of room.
-func (l *line) start(ctx, work context.Context, entries []store.Fetched) (more bool, err error) {
-	s := l.sort(entries)
+// act sees to fetched entries: each is postponed or set aside, or its start has begun. more says that something
+// stayed in the pending list for lack of room.
+func (l *line) act(ctx, work context.Context, s sorted) (more bool, err error) {
 	if ctx.Err() != nil {
 		return true, nil // handBack finds them in the pending list
 	}

@@ -60,8 +60,8 @@ func TestNextRunsAreFetchedWhileOthersStart(t *testing.T) {
 		goOn()
 		synctest.Wait()
 		calls := f.take()
-		slices.Sort(calls) // the second read is asked for by then
-		if diff := cmp.Diff([]string{"fetch 1", "start 1+0"}, calls); diff != "" {
+		slices.Sort(calls) // the second read is asked for by then, and maybe one ahead of its turn
+		if diff := cmp.Diff([]string{"fetch 1", "start 1+0"}, slices.Compact(calls)); diff != "" {
 			t.Error(diff)
 		}
 		for range 3 {
@@ -149,7 +149,8 @@ func TestTwoStartsAtMostAreUnderWay(t *testing.T) {
 		f.entries <- []store.Fetched{crowd} // one more such entry would be all that there is room for
 		f.entries <- []store.Fetched{entry("b")}
 		f.entries <- []store.Fetched{entry("c1"), entry("c2"), entry("c3"), entry("c4")}
-		f.entries <- []store.Fetched{entry("d")}
+		f.entries <- []store.Fetched{entry("d")} // may be read ahead of its turn
+		f.entries <- []store.Fetched{entry("e")}
 		f.start = func(n int, st store.Start) ([]store.StartReply, error) {
 			asked.Add(1)
 			if n > 1 {
@@ -161,11 +162,12 @@ func TestTwoStartsAtMostAreUnderWay(t *testing.T) {
 		r := f.run(t, 8, nothing)
 		goOn()
 		pass(time.Hour - 1)
-		if n, left := asked.Load(), len(f.entries); n != 2 || left != 1 {
+		left := len(f.entries)
+		if n := asked.Load(); n != 2 || left < 1 || left > 2 {
 			t.Errorf("%d starts were asked for, %d reads are left", n, left)
 		}
 		pass(1)
-		if len(f.entries) != 0 {
+		if len(f.entries) >= left && asked.Load() == 2 {
 			t.Error("nothing was read after a start had its answer")
 		}
 		r.shut()
