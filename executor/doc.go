@@ -2,9 +2,9 @@
 // fetches messages, starts their runs, calls the handlers and reports how each attempt ended.
 //
 // The way of one attempt: a reader fetches no more than there is room for; one start call gives
-// the messages slots and leases, and in a backlog the reader fetches the next meanwhile; each that
-// has started gets a goroutine; a renewer keeps the leases; a finisher reports what has ended, many
-// in one call.
+// the messages slots and leases, and in a backlog the reader fetches the next meanwhile, even before
+// there is room as long as handlers return soon; each that has started gets a goroutine; a renewer keeps
+// the leases; a finisher reports what has ended, many in one call.
 //
 // # What it guarantees
 //
