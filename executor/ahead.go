@@ -8,8 +8,7 @@ import (
 const (
 	// quickTurn is how soon places must come free for the next runs to be fetched before there is room.
 	quickTurn = 5 * time.Millisecond
-	// aheadPatience is how long what was fetched so is held while no place is free. Then it goes back, since
-	// another node may have room.
+	// aheadPatience is how long what was fetched so waits for enough places. Then what has none goes back.
 	aheadPatience = 20 * time.Millisecond
 )
 
@@ -34,17 +33,30 @@ func (l *line) roundAhead(ctx, work context.Context) (more bool, err error) {
 	if err := l.starts.wait(startLimit - 1); err != nil {
 		return true, err
 	}
-	free := l.pool.slots.await(ctx, min(l.ample(), l.ahead.count+len(l.ahead.nudges)), aheadPatience)
-	if ctx.Err() != nil {
-		return true, ctx.Err()
-	}
-	if free == 0 {
+	need := l.ahead.need()
+	if want := min(l.ample(), need); l.pool.slots.await(ctx, want, aheadPatience) < want {
 		l.quick = false
-		ids := l.ahead.ids()
-		l.ahead = sorted{}
-		return false, l.queue.HandBack(ctx, l.consumer, ids)
 	}
-	return l.act(ctx, work, l.ahead.cut(free))
+	room := l.pool.slots.take(need)
+	first := l.ahead.cut(room)
+	l.pool.slots.give(max(room-first.need(), 0))
+	if more, err = l.act(ctx, work, first, min(room, first.need())); more || err != nil {
+		l.ahead = sorted{} // all that is pending is read again
+		return true, err
+	}
+	return l.returnAhead(ctx)
+}
+
+// returnAhead gives back what was fetched ahead when places do not come free soon any more, since another node
+// may have room.
+func (l *line) returnAhead(ctx context.Context) (more bool, err error) {
+	if l.quick || l.ahead.empty() {
+		return false, nil
+	}
+	ids := l.ahead.ids()
+	l.ahead = sorted{}
+	err = l.queue.HandBack(ctx, l.consumer, ids)
+	return err != nil, err
 }
 
 // half is how many places one of two batches has in a backlog: one is being started while the other is fetched.
@@ -56,6 +68,9 @@ func (l *line) ample() int { return (l.cfg.Concurrency + 3) / 4 }
 func (s *sorted) empty() bool {
 	return len(s.nudges)+len(s.start)+len(s.missing)+len(s.broken) == 0
 }
+
+// need is how many places they take.
+func (s *sorted) need() int { return s.count + len(s.nudges) }
 
 // ids are those of all entries.
 func (s *sorted) ids() []string {
@@ -69,12 +84,13 @@ func (s *sorted) ids() []string {
 	return ids
 }
 
-// cut takes what needs no room, and of the entries to start the first that there is room for, one at least.
+// cut takes nudges, what needs no room, and of the entries to start the first that there is room for, one at
+// least if there is any.
 func (s *sorted) cut(room int) sorted {
 	first := sorted{nudges: s.nudges, missing: s.missing, broken: s.broken}
 	room -= len(s.nudges)
 	n := 0
-	for n < len(s.start) && (n == 0 || first.count+len(s.start[n].messages) <= room) {
+	for n < len(s.start) && (n == 0 && room > 0 || first.count+len(s.start[n].messages) <= room) {
 		first.count += len(s.start[n].messages)
 		n++
 	}

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,12 +16,14 @@ import (
 
 // lasting is a handler that takes a millisecond, but an hour for the runs that are named.
 func lasting(long ...string) Handler {
-	return func(_ context.Context, r job.Run) (any, error) {
+	return func(ctx context.Context, r job.Run) (any, error) {
 		d := time.Millisecond
 		if slices.Contains(long, r.ID) {
 			d = time.Hour
 		}
-		time.Sleep(d)
+		ctx, end := context.WithTimeout(ctx, d)
+		defer end()
+		<-ctx.Done()
 		return nil, nil
 	}
 }
@@ -55,6 +58,54 @@ func TestWhatWasFetchedAheadGoesBackWhenNoPlaceComesFree(t *testing.T) {
 		pass(time.Minute)
 		if diff := cmp.Diff([]string{"a executed", "b executed", "c executed", "d executed", "f executed"}, inOrder(f.outcomes())); diff != "" {
 			t.Error(diff)
+		}
+		r.shut()
+	})
+}
+
+// Handlers that take long, of which one ends now and then, do not keep a node's hand on what it cannot start.
+func TestNothingIsHoardedWhileFewPlacesComeFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		r := f.run(t, 8, lasting("r0", "r1", "r2", "r3", "s0", "s1", "s2", "s3", "t0", "t1", "t2", "t3"))
+		crowd := func(letter string, n int) (all []store.Fetched) {
+			for i := range n {
+				all = append(all, entry(letter+string(rune('0'+i))))
+			}
+			return all
+		}
+		f.entries <- crowd("q", 8)
+		f.entries <- crowd("r", 4)
+		f.entries <- crowd("s", 4)
+		f.entries <- crowd("t", 4)
+		pass(time.Second)
+		back := func(call string) bool { return strings.HasPrefix(call, "back ") }
+		if calls := f.take(); !slices.ContainsFunc(calls, back) || len(f.entries) != 0 {
+			t.Errorf("%v were asked for, want entries to go back", calls)
+		}
+		r.shut()
+	})
+}
+
+func TestPendingIsReadAfterWhatWasFetchedAheadCouldNotGoBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := queued("a", "b", "c", "d", "e", "f")
+		f.back = func(n int) error {
+			if n == 1 {
+				return errDown
+			}
+			return nil
+		}
+		r := f.run(t, 2, lasting("c", "d"))
+		pass(time.Second)
+		calls := f.take()
+		if at := slices.Index(calls, "back 1"); at < 0 {
+			t.Errorf("%v were asked for, nothing went back", calls)
+		}
+		pass(time.Hour) // there is room: the pending list comes first
+		calls = slices.DeleteFunc(f.take(), func(c string) bool { return c[:5] == "renew" || c[:6] == "finish" })
+		if len(calls) == 0 || calls[0][:7] != "pending" {
+			t.Errorf("%v were asked for, want the pending list first", calls)
 		}
 		r.shut()
 	})

@@ -95,7 +95,7 @@ func (l *line) read(ctx, work context.Context) {
 		if err == nil && !pending { // only a read that worked ends the trouble
 			t.clear()
 		}
-		pending = more
+		pending = more || err != nil
 		l.ready(pending)
 	}
 	if err := l.starts.wait(0); err != nil {
@@ -145,13 +145,15 @@ func (l *line) round(ctx, work context.Context, pending bool) (more bool, err er
 			return true, err
 		}
 		l.backlog = len(entries) >= ask
-		return l.act(ctx, work, l.sort(entries))
+		s := l.sort(entries)
+		return l.act(ctx, work, s, l.pool.slots.take(s.need()))
 	}
 	fresh, more, err := l.pending(ctx, ask)
 	if err != nil || len(fresh) == 0 {
 		return more, err
 	}
-	_, err = l.act(ctx, work, l.sort(fresh))
+	s := l.sort(fresh)
+	_, err = l.act(ctx, work, s, l.pool.slots.take(s.need()))
 	return true, err
 }
 

@@ -29,6 +29,7 @@ type fake struct {
 
 	fetch   func(n int) error
 	paused  func(n int) (bool, error)
+	back    func(n int) error
 	pending func(n int) ([]store.Fetched, error)
 	start   func(n int, st store.Start) ([]store.StartReply, error)
 	renew   func(n int) (store.Renewal, error)
@@ -105,7 +106,9 @@ func (f *fake) StartNext(context.Context, store.Consumer, string, time.Duration,
 }
 
 func (f *fake) HandBack(_ context.Context, _ store.Consumer, entries []string) error {
-	f.note("back ", fmt.Sprint(len(entries)))
+	if n := f.note("back ", fmt.Sprint(len(entries))); f.back != nil {
+		return f.back(n)
+	}
 	return nil
 }
 

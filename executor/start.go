@@ -84,7 +84,7 @@ func open(e store.Fetched) (opened, error) {
 // leave keeps an entry of a newer format in the pending list until newer nodes may have it, and logs
 // a body once however often it comes round.
 func (l *line) leave(e store.Fetched, err error) {
-	l.left[e.ID] = l.cfg.Now().Add(l.putOff())
+	l.left[e.ID] = l.cfg.Now().Add(l.delay())
 	key := strings.Join(e.Bodies, "\n")
 	key = key[:min(len(key), 256)]
 	if l.reported[key] {
@@ -119,8 +119,8 @@ func (l *line) giveUp(ctx context.Context) error {
 	return nil
 }
 
-// putOff is how long to put off what others are to run.
-func (l *line) putOff() time.Duration {
+// delay is how long to put off what others are to run.
+func (l *line) delay() time.Duration {
 	return postponement + time.Duration(float64(postponement)*l.cfg.Rand())
 }
 
@@ -140,25 +140,19 @@ func (l *line) elsewhere(m *store.Message) bool {
 }
 
 // act sees to fetched entries: each is postponed or set aside, or its start has begun. more says that something
-// stayed in the pending list for lack of room.
-func (l *line) act(ctx, work context.Context, s sorted) (more bool, err error) {
+// stayed in the pending list for lack of room, of which it gives back what it does not use.
+func (l *line) act(ctx, work context.Context, s sorted, room int) (more bool, err error) {
 	if ctx.Err() != nil {
+		l.pool.slots.give(room)
 		return true, nil // handBack finds them in the pending list
 	}
-	for _, e := range s.broken {
-		if err := l.queue.SetAside(ctx, l.consumer, e); err != nil {
-			return true, err
-		}
+	if err := l.putOff(ctx, s); err != nil {
+		l.pool.slots.give(room)
+		return true, err
 	}
 	if n := len(s.start); n > 0 {
 		l.shared = s.count / n
 	}
-	for _, o := range s.missing {
-		if err := l.postpone(ctx, o); err != nil {
-			return true, err
-		}
-	}
-	room := l.pool.slots.take(len(s.nudges) + s.count)
 	ctx = context.WithoutCancel(ctx) // what is started must be heard of
 	for _, n := range s.nudges {
 		if room == 0 {
@@ -181,6 +175,21 @@ func (l *line) act(ctx, work context.Context, s sorted) (more bool, err error) {
 		return l.startParts(ctx, work, s.start, room, earlier, answered)
 	})
 	return more, nil
+}
+
+// putOff sees to what this node does not start.
+func (l *line) putOff(ctx context.Context, s sorted) error {
+	for _, e := range s.broken {
+		if err := l.queue.SetAside(ctx, l.consumer, e); err != nil {
+			return err
+		}
+	}
+	for _, o := range s.missing {
+		if err := l.postpone(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // startParts starts entries, in calls that are not too large, as far as there is room, and gives back what
@@ -235,7 +244,7 @@ func (l *line) postpone(ctx context.Context, o opened) error {
 		}
 		back = append(back, m)
 	}
-	return l.queue.Postpone(ctx, l.consumer, o.id, l.putOff(), off, back)
+	return l.queue.Postpone(ctx, l.consumer, o.id, l.delay(), off, back)
 }
 
 // startOf is the call that starts as many messages as there is room for, in order, and gives the others back.

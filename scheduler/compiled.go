@@ -31,7 +31,11 @@ type terms struct {
 	document  []byte // of the trigger if it refers to calendars
 	asked     int64  // the nominal time that next_run_time asked for, Unix ms; 0 = none
 	rules     rules  // without a uid
+	shared    bool   // with jobs that are alike
 }
+
+// ownTerms is about how many bytes terms and a trigger keep.
+const ownTerms = 1 << 10
 
 // alikeTerms bounds how many terms are kept for jobs that are alike.
 const alikeTerms = 1000
@@ -49,6 +53,7 @@ func (p *partition) compile(e store.Entry) (*compiled, error) {
 			if len(p.alike) >= alikeTerms {
 				clear(p.alike)
 			}
+			t.shared = true
 			p.alike[e.Alike] = t
 		}
 	}
@@ -146,4 +151,10 @@ func decideSafely(c *compiled, h store.Header, runTime, now int64, sofar tally, 
 }
 
 // size is about how many bytes a compiled job keeps in memory.
-func (c *compiled) size() int { return len(c.args) + len(c.document) + len(c.id) + len(c.uid) }
+func (c *compiled) size() int {
+	n := len(c.args) + len(c.document) + len(c.id) + len(c.uid)
+	if !c.shared {
+		n += ownTerms
+	}
+	return n
+}

@@ -83,8 +83,8 @@ func (s *Store) rows(ctx context.Context, k keys, jobID string, limit int) ([]st
 	}
 }
 
-// merged adds to the rows of a list those of days that are young enough. Of rows that ended at one time
-// those of the list are newer, for a list that is there takes all rows.
+// merged adds to the rows of a list those of days that are young enough. Of rows that ended in one millisecond
+// those of the list come first: as a rule a list that is there takes all rows.
 func (s *Store) merged(list, past []string, now int64) []string {
 	past = slices.DeleteFunc(past, func(row string) bool { return finishedAt(row) <= now-s.cfg.HistoryTTL.Milliseconds() })
 	if len(past) == 0 {

@@ -37,7 +37,7 @@ if #KEYS > 7 + single then
 end
 for i = 1, single do ones[2 * i - 1], ones[2 * i] = KEYS[7 + i], '1' end
 local lines, removals = redis.call('SCARD', KEYS[6]) > 0, redis.call('ZCARD', KEYS[5])
-if removals > 0 and removals < 2 * n then -- few uids were removed: look whether one is among those here
+if removals > 0 and removals <= 8 then -- few uids were removed: look whether one is among those here
   for _, uid in ipairs(redis.call('ZRANGE', KEYS[5], 0, -1)) do
     if string.find(ARGV[12], uid, 1, true) then return {stamp, 'EACH'} end
   end
