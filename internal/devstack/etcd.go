@@ -256,5 +256,8 @@ func dataDir(dir, pattern string) (path string, owned bool, err error) {
 		path, err = os.MkdirTemp("", pattern)
 		return path, true, err
 	}
+	if dir, err = filepath.Abs(dir); err != nil { // a server that works in it knows it by no other name
+		return dir, false, err
+	}
 	return dir, false, os.MkdirAll(dir, 0o700)
 }

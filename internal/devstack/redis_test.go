@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -159,4 +160,15 @@ func ended(pid int) bool {
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	return strings.HasPrefix(rest, "Z")
+}
+
+func TestRedisTakesARelativeDirectory(t *testing.T) {
+	t.Chdir(t.TempDir())
+	r := startRedis(t, devstack.RedisConfig{Dir: "data", AppendOnly: true})
+	if err := connect(t, r.URL()).Set(t.Context(), "a", "b", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join("data", "redis.log")); err != nil {
+		t.Error(err)
+	}
 }
