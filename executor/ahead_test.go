@@ -114,7 +114,7 @@ func TestPendingIsReadAfterWhatWasFetchedAheadCouldNotGoBack(t *testing.T) {
 // What was fetched ahead is in the pending list, and is taken from there after an error.
 func TestWhatWasFetchedAheadIsForgottenWhenTheExecutorIsPaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, asked := queued("a", "b", "c", "d", "e"), []string{}
+		f, asked := queued("a", "b", "c", "d", "e", "f"), []string{}
 		f.start = func(_ int, st store.Start) ([]store.StartReply, error) {
 			run := st.Run[0].Message.Runs[0].ID
 			if asked = append(asked, run); run != "d" {
@@ -124,14 +124,13 @@ func TestWhatWasFetchedAheadIsForgottenWhenTheExecutorIsPaused(t *testing.T) {
 			return []store.StartReply{{Verdict: store.StartPaused, Message: st.Run[0].Message}}, nil
 		}
 		r := f.run(t, 2, lasting())
-		pass(time.Second / 2)
+		pass(time.Second / 2) // the start of d is under way, that of e is to follow, and f is ahead
 		if len(f.entries) != 0 {
 			t.Fatalf("%d reads are left, none was ahead", len(f.entries))
 		}
 		pass(time.Minute)
 		r.shut()
-		// e is started, if at all, at the same time as d; nothing is once the pause is known.
-		if n := len(asked); n > 4 || r.pool.slots.free != 2 {
+		if slices.Contains(asked, "f") || r.pool.slots.free != 2 {
 			t.Errorf("starts of %v were asked for, %d places are free", asked, r.pool.slots.free)
 		}
 	})

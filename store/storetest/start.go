@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ var startTests = []conformance{
 	{"start: runs of one slot in one call are counted together", startShares},
 	{"start: what is held is the same whether others of the call can start or not", startHolds},
 	{"start: the run of a removed job is cancelled, others start", startRemovedAmong},
+	{"start: the run of one of many removed jobs is cancelled", startRemovedOfMany},
+	{"start: each run of a large call has its lease, and nobody else", startLeases},
 	{"start: nothing in line is overtaken by a call of one", startBehindLine},
 	{"start: a line is for queue and for later attempts", startWaits},
 	{"start: nothing overtakes a line", startNoOvertaking},
@@ -270,6 +273,37 @@ func startRemovedAmong(t *testing.T, open Open) {
 	equal(r, "history", r.outcomes("j"), []string{"gone cancelled"})
 	r.send(message(r.add("j"), now, "of another incarnation"))
 	r.begin(nodeA, store.Started)
+}
+
+func startRemovedOfMany(t *testing.T, open Open) {
+	r := newRig(t, open)
+	for range 12 {
+		r.add("other")
+		r.removed("other")
+	}
+	e := r.add("j")
+	r.send(message(e, r.now(), "gone"))
+	r.removed("j")
+	r.begin(nodeA, store.StartRemoved)
+	r.send(message(r.add("j"), r.now(), "of another incarnation"))
+	r.begin(nodeA, store.Started)
+}
+
+func startLeases(t *testing.T, open Open) {
+	r := newRig(t, open)
+	want := []string{}
+	for range 3 { // into none, into few, into more
+		for range 9 {
+			id := unique("run")
+			want = append(want, id)
+			r.send(message(r.add(unique("job")), r.now(), id))
+		}
+		r.begin(nodeA, repeat(store.Started, 9)...)
+	}
+	got := r.raw.texts("ZRANGEBYSCORE", r.key("leases"), r.now(), "+inf")
+	slices.Sort(got)
+	slices.Sort(want)
+	equal(r, "leases", got, want)
 }
 
 func startBehindLine(t *testing.T, open Open) {

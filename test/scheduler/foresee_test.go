@@ -82,10 +82,18 @@ func TestUnusableJobsAreLeftUntilTheyAreDue(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.schedule("bad", due)
+	h.Next = 0
+	if err := s.raw.HSet(t.Context(), s.key(0, "jobs"), "nameless", h.Encode()+`{"job":{"id":"nameless","task":"work","trigger":{"type":"interval","every":"1s","start_date":"1970-01-01T00:00:00Z"}}}`).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.schedule("nameless", due)
 	s.lead(1)
 	s.eventually("the good one is read", func() bool { return s.observed().Foreseen == 1 })
-	s.eventually("the bad one is parked", func() bool { return s.observed().Parked == 1 })
+	s.eventually("the bad ones are parked", func() bool { return s.observed().Parked == 2 })
 	if now := s.now(); now < due {
-		t.Errorf("it was parked %d ms before it was due", due-now)
+		t.Errorf("they were parked %d ms before they were due", due-now)
+	}
+	if n := s.observed().Dispatched; n > 1 {
+		t.Errorf("%d runs, want that of the good one", n)
 	}
 }
