@@ -53,7 +53,8 @@
 //   - An rrule whose parts and interval meet more rarely than once in 10,000 times that either allows
 //     is taken to be exhausted.
 //   - Calendars are read when ParseWith is called, and not again.
-//   - Two versions of the time zone data may disagree about a time.
+//   - Two releases of the time zone rules may disagree about a time. The rules are those that the program
+//     was built with, or those of UseZones; ZONEINFO and the files of the host are never asked.
 //
 // # DST
 //

@@ -3,8 +3,6 @@ package trigger
 import (
 	"errors"
 	"time"
-
-	_ "time/tzdata" // zones must not depend on what the host has installed
 )
 
 // ErrInvalid is wrapped by every error of Parse and Resolve: the document is at fault and will be

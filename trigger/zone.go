@@ -2,8 +2,6 @@ package trigger
 
 import (
 	"math"
-	"strings"
-	"sync"
 	"time"
 )
 
@@ -77,29 +75,4 @@ func occur(zone *time.Location, wall int64) occurrences {
 		found.first, found.last = shifted, shifted
 	}
 	return found
-}
-
-// zones caches what time.LoadLocation read; it only ever holds zones that exist.
-var zones sync.Map // name -> *time.Location
-
-// loadZone returns the zone of that IANA name. Names that depend on the host ("Local", "") and zones
-// that count leap seconds are not understood.
-func loadZone(name string) (*time.Location, bool) {
-	if name == "UTC" {
-		return time.UTC, true
-	}
-	if zone, ok := zones.Load(name); ok {
-		return zone.(*time.Location), true
-	}
-	const longest = 64
-	lower := strings.ToLower(name)
-	if name == "" || len(name) > longest || lower == "local" || lower == "localtime" || strings.HasPrefix(lower, "right/") {
-		return nil, false
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, false
-	}
-	zones.Store(name, zone)
-	return zone, true
 }

@@ -6,10 +6,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/carillon-project/carillon/executor/shell"
+	"github.com/carillon-project/carillon/trigger"
 )
 
 // crontab is what a crontab(5) file says, read as a whole: its entries, or all that is wrong with it.
@@ -103,7 +103,7 @@ func (c *crontab) set(name, value string) error {
 	case name == "SHELL" && !strings.HasPrefix(value, "/"):
 		return fmt.Errorf("SHELL=%s is not a path", value)
 	case name == "CRON_TZ":
-		if _, err := time.LoadLocation(value); err != nil || value == "" || value == "Local" {
+		if _, known := trigger.ZonesInUse().Location(value); !known {
 			return fmt.Errorf("CRON_TZ=%s is not a time zone such as Europe/Vienna", value)
 		}
 	case name == "RANDOM_DELAY":

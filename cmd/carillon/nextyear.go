@@ -42,11 +42,10 @@ func zoneOf(doc []byte) *time.Location {
 	if json.Unmarshal(doc, &d) != nil {
 		return time.UTC
 	}
-	zone, err := time.LoadLocation(d.Timezone)
-	if err != nil {
-		return time.UTC
+	if zone, known := trigger.ZonesInUse().Location(d.Timezone); known {
+		return zone
 	}
-	return zone
+	return time.UTC
 }
 
 // yearOf asks a trigger once a day, whatever it fires; times before begin do not count.
