@@ -126,7 +126,7 @@ func (c *dispatchCall) write() (keys []string, args []any) {
 		}
 	}
 	c.writeHistories()
-	c.writeEvents()
+	events := c.writeEvents()
 	c.writeHeaders()
 	c.writeMessages()
 	pieces := c.pieces()
@@ -135,15 +135,18 @@ func (c *dispatchCall) write() (keys []string, args []any) {
 	}
 	pieces = pieces[c.finish:]
 	share := share(messages, bytes)
-	args = append(make([]any, 0, 16+4*len(c.jobs)+2*messages), len(c.jobs), share, c.finish, latest, &pieces[0], &pieces[1])
+	args = append(make([]any, 0, 16+events+4*len(c.jobs)+2*messages), len(c.jobs), share, c.finish, latest, events, &pieces[events])
 	for i := range c.jobs {
 		odd.see(k, i, usual, &c.jobs[i])
 	}
 	args = append(args, odd.count)
+	for i := range pieces[:events] {
+		args = append(args, &pieces[i])
+	}
+	pieces = pieces[events+1:]
 	for i := range c.jobs {
 		args = append(args, &c.jobs[i].ID)
 	}
-	pieces = pieces[2:]
 	headers := len(pieces) - messages
 	for i := range pieces[:headers] {
 		args = append(args, &pieces[i])
@@ -170,35 +173,43 @@ func (c *dispatchCall) writeHistories() {
 	}
 }
 
-// writeEvents makes two pieces: the events of all jobs, and for each job its latest time and how long
-// its events are.
-func (c *dispatchCall) writeEvents() {
+// writeEvents makes pieces of the events of all jobs, and returns how many, and one more: for each job its latest
+// time and how long its events are.
+func (c *dispatchCall) writeEvents() int {
 	details := make([]byte, 0, 24*len(c.jobs))
-	begin := len(c.b)
+	pack := newEventPack(c.texts)
 	for i := range c.jobs {
 		d := &c.jobs[i]
-		from := len(c.b)
+		length := -1 // events have a newline between two
+		end := func(at int) {
+			length += len(c.b) - at + 1
+			pack.end(at)
+		}
 		for k := range d.Events {
-			c.b = append(appendEvent(c.b, &d.Events[k]), '\n')
+			at := pack.begin()
+			c.b = appendEvent(c.b, &d.Events[k])
+			end(at)
 		}
 		for k := range d.Messages {
 			m := &d.Messages[k]
 			for _, run := range m.Runs {
-				c.b = append(appendRunEvent(c.b, job.JobSubmitted, m, run, c.node, c.term, ""), '\n')
+				at := pack.begin()
+				c.b = appendRunEvent(c.b, job.JobSubmitted, m, run, c.node, c.term, "")
+				end(at)
 			}
 		}
 		if d.Next == nil {
-			c.b = append(appendEvent(c.b, &job.Event{Kind: job.JobRemoved, JobID: d.ID, Node: c.node, Term: c.term, Cause: "finished"}), '\n')
+			at := pack.begin()
+			c.b = appendEvent(c.b, &job.Event{Kind: job.JobRemoved, JobID: d.ID, Node: c.node, Term: c.term, Cause: "finished"})
+			end(at)
 		}
 		details = append(strconv.AppendInt(details, d.Latest, 10), ' ')
-		details = append(strconv.AppendInt(details, int64(max(len(c.b)-from-1, 0)), 10), ';')
+		details = append(strconv.AppendInt(details, int64(max(length, 0)), 10), ';')
 	}
-	if len(c.b) > begin {
-		c.b = c.b[:len(c.b)-1]
-	}
-	c.cut()
+	events := pack.close()
 	c.b = append(c.b, details...)
 	c.cut()
+	return events
 }
 
 // writeHeaders makes a piece of each header that was read, then, unless all jobs finish, of each to

@@ -49,19 +49,19 @@ func (f *Finish) groupedWith(g *Finish) bool {
 // then by this sending, and resent says whether an earlier one may have ended them.
 func (s *Store) finishPlain(ctx context.Context, k keys, done []Finish) (taken, resent bool, err error) {
 	sorted := inGroups(done)
-	texts := s.plainTexts(k, sorted)
-	names := texts[:len(texts)-1-len(sorted)]
+	texts, events := s.plainTexts(k, sorted)
+	names := texts[:len(texts)-events-len(sorted)]
 	day, days := s.today(k)
 	keys := append(make([]string, 0, 10+len(names)),
 		k.events(), k.jobs(), k.running(), k.leases(), k.dead(), k.waitingIndex(), k.stream(done[0].Message.Executor))
 	keys = append(append(keys, days...), names...)
-	reply, resent, err := s.runCounted(ctx, finishPlainScript, keys, s.plainArgs(sorted, day, texts[len(names):])...)
+	reply, resent, err := s.runCounted(ctx, finishPlainScript, keys, s.plainArgs(sorted, day, events, texts[len(names):])...)
 	return text(reply) == "DONE", resent, err
 }
 
 // plainTexts are the texts that the script takes, made here, where it is cheap: keys of slots and of histories,
-// the events, and the rows.
-func (s *Store) plainTexts(k keys, sorted []*Finish) []string {
+// the rows, and the events, in as many texts as it returns.
+func (s *Store) plainTexts(k keys, sorted []*Finish) (all []string, events int) {
 	t := newTexts()
 	for _, f := range sorted {
 		if f.holdsSlot() {
@@ -71,30 +71,30 @@ func (s *Store) plainTexts(k keys, sorted []*Finish) []string {
 	for _, f := range sorted {
 		t.key(k.history(""), f.Message.JobID)
 	}
-	for i, f := range sorted {
-		if i > 0 {
-			t.b = append(t.b, '\n')
-		}
-		t.b = s.appendEvent(t.b, *f, eventOf(f.Outcome), f.why())
-	}
-	t.cut()
 	for _, f := range sorted {
 		t.b = s.appendRow(t.b, *f)
 		t.cut()
 	}
-	return t.pieces()
+	pack := newEventPack(t)
+	for _, f := range sorted {
+		at := pack.begin()
+		t.b = s.appendEvent(t.b, *f, eventOf(f.Outcome), f.why())
+		pack.end(at)
+	}
+	events = pack.close()
+	return t.pieces(), events
 }
 
 // plainArgs are the arguments of the script; day is the first of those whose keys it is given, and texts are the
-// events and the rows.
-func (s *Store) plainArgs(sorted []*Finish, day int64, texts []string) []any {
-	args := append(make([]any, 0, 13+2*len(sorted)), s.env()...)
-	args = append(args, len(sorted), texts[0], day)
+// rows and the events.
+func (s *Store) plainArgs(sorted []*Finish, day int64, events int, texts []string) []any {
+	args := append(make([]any, 0, 13+2*len(sorted)+events), s.env()...)
+	args = append(args, len(sorted), events, day)
 	for _, f := range sorted {
 		args = append(args, &f.RunID)
 	}
-	for i := range sorted {
-		args = append(args, &texts[1+i])
+	for i := range texts {
+		args = append(args, &texts[i])
 	}
 	for from := 0; from < len(sorted); {
 		first, n := sorted[from], 1

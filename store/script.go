@@ -31,7 +31,7 @@ type part string
 
 const (
 	alone  part = ""          // the file as it is
-	lib    part = "lib"       // lib.lua, then the file
+	lib    part = "lib"       // lib.lua, messages.lua, then the file
 	office part = "lib+fence" // lib.lua, fence.lua, then the file
 	room   part = "lib+displace+taken"
 	ending part = "lib+ends"
@@ -44,6 +44,7 @@ func newScript(name string, begins part, keys, perItem int) *script {
 	var src strings.Builder
 	if begins != alone {
 		src.WriteString(luaFile("lib"))
+		src.WriteString(luaFile("messages"))
 	}
 	if begins == office || begins == fires {
 		src.WriteString(luaFile("fence"))

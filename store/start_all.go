@@ -94,7 +94,7 @@ func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []a
 	for _, u := range slots {
 		t.key(k.slot(""), u.name)
 	}
-	s.writeStarted(t, st.Run)
+	events := s.writeStarted(t, st.Run)
 	writeUIDs(t, st.Run)
 	writeHeld(t, st)
 	texts := t.pieces()
@@ -110,18 +110,22 @@ func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []a
 		}
 		more = append(more, u.room-u.add, u.add)
 	}
-	args = make([]any, 0, 12+len(st.Entries)+2*len(st.Run)+len(more)+2*len(st.Return))
+	args = make([]any, 0, 12+events+len(st.Entries)+2*len(st.Run)+len(more)+2*len(st.Return))
 	texts = texts[len(slots):]
 	args = append(args, s.cfg.EventLimit, group, st.Name, st.Owner, st.Lease.Milliseconds(), st.Executor, withinGrace(st.Run),
-		texts[0], len(st.Entries), len(st.Run), singles, texts[1])
+		events, len(st.Entries), len(st.Run), singles, texts[events])
+	for i := range texts[:events] {
+		args = append(args, &texts[i])
+	}
+	texts = texts[events+1:]
 	for i := range st.Entries {
 		args = append(args, &st.Entries[i])
 	}
 	for i := range st.Run {
 		args = append(args, &st.Run[i].Message.Runs[0].ID)
 	}
-	for i := range texts[2:] {
-		args = append(args, &texts[2+i])
+	for i := range texts {
+		args = append(args, &texts[i])
 	}
 	args = append(args, more...)
 	for i, t := range st.Return {
@@ -138,16 +142,15 @@ func writeUIDs(t *texts, run []Taken) {
 	t.cut()
 }
 
-// writeStarted makes one text of the event lines of the runs that are to start.
-func (s *Store) writeStarted(t *texts, run []Taken) {
+// writeStarted makes texts of the events of the runs that are to start, and returns how many.
+func (s *Store) writeStarted(t *texts, run []Taken) int {
+	pack := newEventPack(t)
 	for i := range run {
-		if i > 0 {
-			t.b = append(t.b, '\n')
-		}
-		m := run[i].Message
+		at, m := pack.begin(), run[i].Message
 		t.b = appendRunEvent(t.b, job.JobStarted, m, m.Runs[0], s.cfg.Node, 0, "")
+		pack.end(at)
 	}
-	t.cut()
+	return pack.close()
 }
 
 // writeHeld makes a text for each message of what follows owner and start in its value of running.

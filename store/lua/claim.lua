@@ -1,7 +1,8 @@
 -- claim: the checks of dispatch, after refer; not a script of its own. KEYS and ARGV are as dispatch says.
 if redis.call('EXISTS', KEYS[4]) == 1 then return {'PAUSED'} end
 local n, f, share = tonumber(ARGV[7]), tonumber(ARGV[9]), 2 * ARGV[8]
-local ids, olds, news = 13, 13 + n, 13 + 2 * n -- before the first of each column
+local texts = tonumber(ARGV[11]) -- that are written as they are; 0 when some of their events are not to be
+local ids, olds, news = 13 + texts, 13 + texts + n, 13 + texts + 2 * n -- before the first of each column
 local times = news + (f < n and n or 0); local at = times + n - f + 1
 local odd, refused, version = {}, {}, nil
 for _ = 1, tonumber(ARGV[13]) do
@@ -26,15 +27,16 @@ for i = 1, n do
   end
 end
 if tonumber(ARGV[10]) > now or next(refused) then -- some events are not to be, see each job
-  local i, from = 0, 1
+  local i, from, all = 0, 1, table.concat(ARGV, '\n', 14, 13 + texts)
   for latest, length in string.gmatch(ARGV[12], '(%-?%d+) (%d+);') do
     i = i + 1
     if tonumber(latest) > now then refused[i] = refused[i] or 'NOT_DUE' end
     if length ~= '0' then
-      if not refused[i] then log[#log + 1] = string.sub(ARGV[11], from, from + length - 1) end
+      for line in string.gmatch(not refused[i] and string.sub(all, from, from + length - 1) or '', '[^\n]+') do
+        log[#log + 1] = line
+      end
       from = from + length + 1
     end
   end
-elseif ARGV[11] ~= '' then
-  log[1] = ARGV[11]
+  texts = 0
 end

@@ -4,9 +4,9 @@
 -- other streams and histories
 -- ARGV[7] jobs  ARGV[8] how many bodies, of whichever jobs, may share an entry of a stream (m1, m2, …)
 -- ARGV[9] how many of the jobs finish  ARGV[10] the latest time dispatched, of all, ms
--- ARGV[11] their events, with a newline between two  ARGV[12] for each job "latest time length of its
+-- ARGV[11] how many texts their events are, each for an entry of the log  ARGV[12] for each job "latest time length of its
 -- events;"  ARGV[13] how many jobs are not usual
--- then by columns, each in the order of the jobs: ids; headers that were read; headers to store, '' for a
+-- then the texts; then by columns, each in the order of the jobs: ids; headers that were read; headers to store, '' for a
 --   job that finishes, unless all do; next run times in ms of those that go on
 -- then per job that is not usual: which it is, index of its stream, index of its history (0 if it has no
 --   rows), version of the calendars it was decided with or '' if it refers to none, rows (each one text,
@@ -71,9 +71,10 @@ if plain and f == n then
 elseif #gone > 0 then
   finish(gone, 1, #gone, histories, 1, #gone)
 end
-local reply = {stamp, #log > 0 and string.format('%.0f', redis.call('HINCRBY', KEYS[3], 'seq', 1)) or ''}
+local reply = {stamp, (#log > 0 or texts > 0) and string.format('%.0f', redis.call('HINCRBY', KEYS[3], 'seq', 1)) or ''}
 if next(refused) then
   for i = 1, n do reply[2 + i] = refused[i] or 'OK' end
 end
+for k = 14, 13 + texts do note(ARGV[k]) end
 publish()
 return reply

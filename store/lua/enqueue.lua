@@ -14,7 +14,7 @@ end
 local when = ARGV[8] ~= '' and ARGV[8] or stamp
 local later, pack, share = tonumber(when) > now, {}, 2 * ARGV[10]
 for i = 12, #ARGV, 3 do
-  log[#log + 1] = ARGV[i + 2]
+  for line in string.gmatch(ARGV[i + 2], '[^\n]+') do log[#log + 1] = line end
   if later then
     redis.call('ZADD', KEYS[4], when, ARGV[i])
     redis.call('HSET', KEYS[5], ARGV[i], ARGV[i + 1])

@@ -5,22 +5,33 @@
 --   or ''; form: header of a message, event up to the run id, event after the time; number of messages; and
 --   per message: id of its run, args
 -- Returns for each submission with an op the first run that was enqueued under it, a line each, as text
--- Redis hashes each text that Lua makes byte by byte, so events are joined once, here, and not by lib.
+-- Redis hashes each text that Lua makes byte by byte, so events are joined once, here, and not by lib: an
+-- entry of the log holds up to 64 of them and 8 KiB, or one that is longer.
 local kept = redis.call('MGET', unpack(KEYS, 4))
 if kept[1] then return kept[1] end
 local share, times = tonumber(ARGV[6]), '@' .. stamp .. '@' .. stamp .. '\n'
-local answers, taken, pack, size, events, n = {}, {}, {}, 0, {}, 0
+local answers, taken, pack, size, events, n, bytes = {}, {}, {}, 0, {}, 0, 0
+local function tell()
+  if n > 0 then redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', table.concat(events, '', 1, 3 * n)) end
+  n, bytes = 0, 0
+end
 local function flush()
   if size > 0 then redis.call('XADD', KEYS[3], '*', unpack(pack, 1, 2 * size)) end
   size = 0
 end
 local function put(head, from, to)
-  local before, after = ARGV[head + 1], '\t' .. stamp .. ARGV[head + 2] .. '\n'
+  local leading, after = ARGV[head + 1], '\t' .. stamp .. ARGV[head + 2]
+  local before, fixed = '\n' .. leading, 1 + #leading + #after
   head = ARGV[head]
   for i = from, to, 2 do
     local id = ARGV[i]
-    events[n + 1], events[n + 2], events[n + 3] = before, id, after
-    n, size = n + 3, size + 1
+    bytes = bytes + fixed + #id
+    if n == 64 or bytes > 8192 then
+      tell()
+      bytes = fixed + #id
+    end
+    events[3 * n + 1], events[3 * n + 2], events[3 * n + 3] = n == 0 and leading or before, id, after
+    n, size = n + 1, size + 1
     pack[2 * size - 1], pack[2 * size] = pack[2 * size - 1] or 'm' .. size, head .. id .. times .. ARGV[i + 1]
     if size == share then flush() end
   end
@@ -43,8 +54,5 @@ end
 flush()
 local reply = table.concat(answers, '\n')
 redis.call('SET', KEYS[4], reply, 'EX', ARGV[5])
-if n > 0 then
-  events[n] = string.sub(events[n], 1, -2)
-  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', table.concat(events))
-end
+tell()
 return reply

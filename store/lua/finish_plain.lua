@@ -2,9 +2,9 @@
 -- KEYS[3] running (hash)  KEYS[4] leases (zset)  KEYS[5] dead (list)  KEYS[6] waiting (set)
 -- KEYS[7] stream (stream)  KEYS[8] to KEYS[10] past:<day> (hash)  then slots:<slot> (string) of each of the
 --   first runs, those that hold one; then history:<job> (list) of each run
--- ARGV[5] how many runs  ARGV[6] their events, one text  ARGV[7] the first day  then the id of each, then the
---   history row of each after its times, then per group of runs that stand together: owner, how many, 'd' if
---   they failed
+-- ARGV[5] how many runs  ARGV[6] how many texts their events are  ARGV[7] the first day  then the id of each,
+--   then the history row of each after its times, then the texts, each for an entry of events, then per group of
+--   runs that stand together: owner, how many, 'd' if they failed
 -- Returns DONE | OTHER (a run is not its owner's, or was named twice: nothing was done, and finish judges
 -- each by itself).
 local n = tonumber(ARGV[5])
@@ -15,7 +15,7 @@ local lines = redis.call('SCARD', KEYS[6]) > 0
 local seen, dead, nudges = {}, {}, {}
 -- Values become rows. What one start call began has one head.
 local i = 0
-for at = 8 + 2 * n, #ARGV, 3 do
+for at = 8 + 2 * n + ARGV[6], #ARGV, 3 do
   local owner, last, head, times = ARGV[at] .. '\t', i + ARGV[at + 1], nil, nil
   while i < last do
     i = i + 1
@@ -57,6 +57,5 @@ if #dead > 0 then
   redis.call('LPUSH', KEYS[5], unpack(dead))
   redis.call('LTRIM', KEYS[5], 0, 999)
 end
-log[1] = ARGV[6]
-publish()
+for k = 8 + 2 * n, 7 + 2 * n + ARGV[6] do note(ARGV[k]) end
 return 'DONE'

@@ -13,71 +13,39 @@ local function event(kind, job, run, sched, attempt, who, term, cause)
   log[#log + 1] = kind .. '\t' .. job .. '\t' .. run .. '\t' .. sched .. '\t' .. attempt .. '\t' .. who .. '\t' .. term .. '\t' .. cause
 end
 
+-- publish writes what is in log: entries of up to 64 events and 8 KiB, or of one longer text. Texts of
+-- several events come from Go, which keeps them within these bounds, and are written by note.
+local function note(text)
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', text)
+end
 local function publish()
-  if #log > 0 then -- what is whole already need not be made again
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'e', log[2] and table.concat(log, '\n') or log[1])
+  local from, bytes = 1, 0
+  for i = 1, #log do
+    bytes = bytes + #log[i] + 1
+    if i > from and (i - from >= 64 or bytes > 8192) then
+      note(table.concat(log, '\n', from, i - 1))
+      from, bytes = i, #log[i] + 1
+    end
   end
+  if log[from] then note(log[from + 1] and table.concat(log, '\n', from) or log[from]) end
 end
 
--- push adds a history row; the history of a job that is gone gets a life.
-local function push(key, job, row)
-  local n = redis.call('LPUSH', key, row)
+-- push adds history rows, the oldest first; the history of a job that is gone gets a life.
+local function push(key, job, ...)
+  local n, more = redis.call('LPUSH', key, ...), select('#', ...)
   if n > tonumber(ARGV[1]) then
     redis.call('LTRIM', key, 0, ARGV[1] - 1)
-  elseif n == 1 and string.sub(job, 1, 1) ~= '@' and redis.call('HEXISTS', KEYS[2], job) == 0 then
+  elseif n == more and string.byte(job) ~= 64 and redis.call('HEXISTS', KEYS[2], job) == 0 then -- '@', of ad-hoc runs
     redis.call('EXPIRE', key, ARGV[2])
   end
+end
+local function pushAll(key, job, rows)
+  for i = 1, #rows, 1000 do push(key, job, unpack(rows, i, math.min(i + 999, #rows))) end
 end
 
 local function row(outcome, run, sched, attempt, who, started, count, last, cause, err)
   return started .. '\t' .. stamp .. '\t' .. outcome .. '\t' .. run .. '\t' .. sched .. '\t' .. attempt .. '\t' .. who .. '\t' ..
     count .. '\t' .. last .. '\t' .. cause .. '\t' .. err .. '\t'
-end
-
--- parse reads the fields of a message that scripts need; its text stays whole, attempt is text. at is
--- where its line of runs begins.
-local function parse(text)
-  local a, max, grace, overlap, uid, job, slot, at = string.match(text,
-    '^1\t(%d+)\t(%d+)\t(%-?%d+)\t(%a*)\t([^\t]*)\t([^\t]*)\t[^\t]*\t%d+\t%d+\t([^\t]*)\t[^\n]*\n()')
-  return {attempt = a, max = tonumber(max), grace = tonumber(grace), overlap = overlap,
-    uid = uid, job = job, slot = slot, text = text, at = at}
-end
-
-local function first(m)
-  return string.match(m.text, '^([^@\n]+)@(%-?%d+)@(%-?%d+)', m.at)
-end
-
-local function runsOf(m) return string.match(m.text, '^[^\n]*', m.at) end
-
--- keepRuns makes a line of runs, maybe empty, those of m.
-local function keepRuns(m, line)
-  m.text = string.sub(m.text, 1, m.at - 1) .. line .. string.match(m.text, '\n.*', m.at)
-end
-
--- skip closes every run of m without a start, with one outcome.
-local function skip(m, history, outcome, kind, cause)
-  for id, sched in string.gmatch(runsOf(m), '([^@,]+)@(%-?%d+)@') do
-    push(history, m.job, row(outcome, id, sched, m.attempt, node, '', '1', '', cause, ''))
-    event(kind, m.job, id, sched, m.attempt, node, '', cause)
-  end
-end
-
--- judge closes as missed the leading runs of m that are beyond its grace, and returns how many; the
--- others stay. A run is judged before its first attempt only. why begins the cause.
-local function judge(m, history, why)
-  local n = 0
-  while m.grace >= 0 and m.attempt == '1' do
-    local id, sched, due = first(m)
-    if not id then break end
-    local late = now - tonumber(due)
-    if late <= m.grace then break end
-    local cause = (why or '') .. 'late by ' .. ms(late) .. ' ms, grace is ' .. ms(m.grace) .. ' ms'
-    push(history, m.job, row('missed', id, sched, '1', node, '', '1', '', cause, ''))
-    event('job_missed', m.job, id, sched, '1', node, '', cause)
-    keepRuns(m, string.match(runsOf(m), '^[^,]*,(.*)$') or '')
-    n = n + 1
-  end
-  return n
 end
 
 -- held reads a value of running. Who has it and since when come first: all runs of one start call share them.

@@ -15,9 +15,9 @@ local function done(tag, n)
   end
   return {tag, n, ms(now)}
 end
-for i = 12, #ARGV do -- an earlier sending of this call may have started it
-  local value = redis.call('HGET', KEYS[4], ARGV[i])
-  if value and held(value).owner == ARGV[6] then return done('STARTED', i - 12) end
+for i, value in ipairs(ARGV[12] and redis.call('HMGET', KEYS[4], unpack(ARGV, 12)) or {}) do
+  -- an earlier sending of this call may have started it
+  if value and held(value).owner == ARGV[6] then return done('STARTED', i - 1) end
 end
 if redis.call('HEXISTS', KEYS[12], ARGV[8]) == 1 then
   redis.call('XACK', KEYS[3], ARGV[5], ARGV[9])

@@ -4,21 +4,22 @@
 -- KEYS[5] removed (zset)  KEYS[6] waiting (set)  KEYS[7] paused_executors (hash)
 -- then slots:<slot> (string), each once: first those with room for one run that get one
 -- ARGV[1] entries kept in events  ARGV[2] group  ARGV[3] consumer  ARGV[4] owner  ARGV[5] lease, ms
--- ARGV[6] executor  ARGV[7] until when all runs are within their grace, ms, or ''  ARGV[8] events, a line
---   per run  ARGV[9] entries  ARGV[10] messages  ARGV[11] slots with room for one  ARGV[12] uids of the jobs,
+-- ARGV[6] executor  ARGV[7] until when all runs are within their grace, ms, or ''  ARGV[8] how many texts
+--   their events are  ARGV[9] entries  ARGV[10] messages  ARGV[11] slots with room for one  ARGV[12] uids of the jobs,
 --   with a space between two
--- then entry ids in order, ids of the first runs, what follows owner and start in their values of running;
+-- then the events, a text for each entry of the log; entry ids in order, ids of the first runs, what follows owner and start in their values of running;
 --   per slot with room for more: how many may hold it before, how many get it now; names and bodies of what
 --   is given back
 -- Returns {now, STARTED | PAUSED (the executor is: nothing was done) | EACH (nothing was done: ask start)}.
 local TIME, entries, n = redis.call('TIME'), tonumber(ARGV[9]), tonumber(ARGV[10])
 local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
 local stamp, till = string.format('%.0f', now), string.format('%.0f', now + ARGV[5])
-local last, mine = 12 + entries, {}
-for _, p in ipairs(redis.call('XPENDING', KEYS[2], ARGV[2], ARGV[13], ARGV[last], entries + 1000, ARGV[3])) do
+local texts = 12 + ARGV[8] -- the last of them
+local last, mine = texts + entries, {}
+for _, p in ipairs(redis.call('XPENDING', KEYS[2], ARGV[2], ARGV[texts + 1], ARGV[last], entries + 1000, ARGV[3])) do
   mine[p[1]] = true
 end
-for i = 13, last do
+for i = texts + 1, last do
   if not mine[ARGV[i]] then return {stamp, 'EACH'} end
 end
 if redis.call('HEXISTS', KEYS[7], ARGV[6]) == 1 then return {stamp, 'PAUSED'} end
@@ -64,7 +65,7 @@ redis.call('ZADD', KEYS[4], unpack(leases))
 if long then redis.call('ZREM', KEYS[4], long) end
 if #counts > 0 then redis.call('MSET', unpack(counts)) end
 if #ARGV > more then redis.call('XADD', KEYS[2], '*', unpack(ARGV, more + 1)) end
-redis.call('XACK', KEYS[2], ARGV[2], unpack(ARGV, 13, last))
-redis.call('XDEL', KEYS[2], unpack(ARGV, 13, last))
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[8])
+redis.call('XACK', KEYS[2], ARGV[2], unpack(ARGV, texts + 1, last))
+redis.call('XDEL', KEYS[2], unpack(ARGV, texts + 1, last))
+for i = 13, texts do redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i]) end
 return {stamp, 'STARTED'}
