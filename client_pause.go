@@ -1,12 +1,14 @@
 package carillon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
+	"github.com/carillon-project/carillon/trigger"
 )
 
 // PauseJob stops a job's times until ResumeJob; the times between are not made up for, and are
@@ -24,7 +26,8 @@ func (c *Client) PauseJob(ctx context.Context, id string, opts ...CallOption) (J
 }
 
 // ResumeJob lets a paused or parked job's times go on, counted from now. The times that passed are
-// one row of its history, with their count and the cause. A job that is neither stays as it is.
+// one row of its history, with their count and the cause. A job that is neither stays as it is, unless it
+// has lost its next run time: then it gets that again, and is due at once if it has passed.
 func (c *Client) ResumeJob(ctx context.Context, id string, opts ...CallOption) (Job, error) {
 	s, err := c.store(callOf(opts).store)
 	if err != nil {
@@ -36,10 +39,13 @@ func (c *Client) ResumeJob(ctx context.Context, id string, opts ...CallOption) (
 	}
 	var skipped Row
 	return c.change(ctx, s, id, job.JobResumed, "", func(e store.Entry) (store.Entry, error) {
-		if e.State == store.Active {
+		by := almanacOf(ctx, s, id)
+		switch {
+		case neverFires(e):
+			return revived(e, time.UnixMilli(now), by)
+		case e.State == store.Active:
 			return e, errUnchanged
 		}
-		by := almanacOf(ctx, s, id)
 		skipped = passed(e, time.UnixMilli(now), by)
 		if skipped.Count > 0 {
 			e.Last = ceilMillis(skipped.Until)
@@ -47,6 +53,19 @@ func (c *Client) ResumeJob(ctx context.Context, id string, opts ...CallOption) (
 		e.State, e.Reason = store.Active, ""
 		return e, schedule(&e, time.UnixMilli(now), by)
 	}, &skipped)
+}
+
+// revived gives an active job that has no run time the one that its header tells, or its next.
+func revived(e store.Entry, now time.Time, by *almanac) (store.Entry, error) {
+	t, err := by.parse(e.Job.Trigger)
+	if err != nil || e.Next <= e.Last {
+		return e, cmp.Or(err, schedule(&e, now, by))
+	}
+	e.RunTime, e.CalendarsVersion = e.Next, by.version()
+	if e.Next != e.Asked {
+		e.RunTime += trigger.Spread(t, e.UID, time.UnixMilli(e.Next)).Milliseconds()
+	}
+	return e, nil
 }
 
 // countable is a trigger that counts its times without walking them.

@@ -288,6 +288,8 @@ func explainJob(j jobFacts) []string {
 		s = []string{"Job " + j.id + " is paused" + because(e.Reason) + sinceOf(j, job.JobPaused) + "."}
 	case e.State == store.Parked:
 		s = []string{parkedSentence(e.Reason)}
+	case neverFires(*e):
+		s = []string{"Job " + j.id + " is active and has no next run time, so that it never fires: give it that again with carillon job resume."}
 	default:
 		s = []string{"Job " + j.id + " is active; its next run is at " + stamp(milliTime(e.RunTime)) + "."}
 	}

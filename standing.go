@@ -11,7 +11,7 @@ import (
 type Standing struct {
 	Job    Job
 	State  JobState
-	Reason string // of a pause, or why the leader parked it; empty when none was given
+	Reason string // of a pause, why the leader parked it, or why an active job never fires; empty when there is none
 }
 
 // Standings returns every job of a store with its state, in the order of Jobs.
@@ -73,7 +73,17 @@ func (c *Client) Standing(ctx context.Context, id string, opts ...CallOption) (S
 	return standingOf(e), nil
 }
 
+// reasonNeverFires says what is wrong with a job that is active and has no next run time, and what to do.
+const reasonNeverFires = "it has no next run time and never fires: resume it"
+
+// neverFires reports whether a job is active and has no next run time. No script leaves one so; an earlier version could.
+func neverFires(e store.Entry) bool { return e.State == store.Active && e.RunTime == 0 }
+
 func standingOf(e store.Entry) Standing {
 	states := map[store.State]JobState{store.Active: JobIsActive, store.Paused: JobIsPaused, store.Parked: JobIsParked}
-	return Standing{Job: e.Document(), State: states[e.State], Reason: e.Reason}
+	s := Standing{Job: e.Document(), State: states[e.State], Reason: e.Reason}
+	if neverFires(e) {
+		s.Reason = reasonNeverFires
+	}
+	return s
 }

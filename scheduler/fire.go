@@ -64,19 +64,30 @@ func (p *partition) admit(due []store.DueJob) []store.DueJob {
 	return jobs
 }
 
-// park takes a job that cannot be used out of the schedule. header is nil when it cannot be read.
-func (p *partition) park(ctx context.Context, j store.DueJob, header *store.Header, why string, cause error) error {
+// park takes a job that cannot be used out of the schedule. One that is not as it was seen any more is looked
+// at again instead.
+func (p *partition) park(ctx context.Context, seen store.Sighting, why string, cause error) error {
 	if cause != nil {
 		why += ": " + cause.Error()
 	}
-	p.log.Error("job parked", "job", j.ID, "reason", why)
+	p.log.Debug("parking a job", "job", seen.ID, "reason", why)
 	call, done := p.call(ctx)
 	defer done()
-	if err := p.cfg.Store.Park(call, p.index, p.office, j, header, why); err != nil {
+	parked, err := p.cfg.Store.Park(call, p.index, p.office, seen, why)
+	if err != nil {
 		return err
 	}
-	p.jobs.drop(j.ID)
-	delete(p.held, j.ID)
+	p.jobs.drop(seen.ID)
+	if !parked {
+		uid := noJob
+		if seen.Header != nil {
+			uid = seen.Header.UID
+		}
+		p.stumble(seen.DueJob, uid, p.elapsed(), 0)
+		return nil
+	}
+	p.log.Error("job parked", "job", seen.ID, "reason", why)
+	delete(p.held, seen.ID)
 	p.cfg.Observe(Observation{Partition: p.index, Parked: 1})
 	return nil
 }
@@ -84,9 +95,9 @@ func (p *partition) park(ctx context.Context, j store.DueJob, header *store.Head
 // parkFailed parks a job whose trigger gave an error.
 func (p *partition) parkFailed(ctx context.Context, j store.DueJob, header *store.Header, cause error) error {
 	if errors.Is(cause, errNoTimeLeft) {
-		return p.park(ctx, j, header, errNoTimeLeft.Error(), nil)
+		return p.park(ctx, store.Sighting{DueJob: j, Header: header}, errNoTimeLeft.Error(), nil)
 	}
-	return p.park(ctx, j, header, "its trigger failed", cause)
+	return p.park(ctx, store.Sighting{DueJob: j, Header: header}, "its trigger failed", cause)
 }
 
 // prepare decides jobs that were read. Those that vanished, changed, or need more steps are left out of b.

@@ -12,6 +12,7 @@ type hold struct {
 	until    time.Duration // local time before which the job is left alone
 	touched  time.Duration // when it was last due
 	stumbles int           // dispatches in a row that were refused
+	of       string        // the incarnation of the job that they were of, or noJob
 	tally    tally         // of a backlog that is being counted, for this header
 	run      string        // the last run of a full message of a backlog; "" = none
 	since    time.Duration // when that was dispatched
@@ -27,6 +28,9 @@ const (
 	holdSweep     = 10 * time.Second
 	firstStumbles = 2 // refusals that are usual: a job was edited just then
 )
+
+// noJob stands for the uid of a job that is not there, though its id is in the schedule.
+const noJob = ""
 
 // isHeld reports whether a due job is to be left alone for now.
 func (p *partition) isHeld(j store.DueJob, now time.Duration) bool {
@@ -49,11 +53,20 @@ func (p *partition) keep(j store.DueJob, now time.Duration) *hold {
 	return h
 }
 
-// stumble notes that a dispatch of the job was refused. Early refusals are repeated at once with
-// what is read afresh, further ones after growing pauses.
-func (p *partition) stumble(j store.DueJob, now, atLeast time.Duration) {
+// stumbles is how many dispatches in a row of one incarnation of the job were refused.
+func (p *partition) stumbles(j store.DueJob, uid string) int {
+	if h := p.held[j.ID]; h != nil && h.of == uid {
+		return h.stumbles
+	}
+	return 0
+}
+
+// stumble notes that a dispatch of one incarnation of the job was refused. Early refusals are repeated at
+// once with what is read afresh, further ones after growing pauses.
+func (p *partition) stumble(j store.DueJob, uid string, now, atLeast time.Duration) {
 	h := p.keep(j, now)
 	h.tally = tally{}
+	h.stumbles, h.of = p.stumbles(j, uid), uid
 	h.stumbles++
 	wait := atLeast
 	if over := h.stumbles - firstStumbles; over > 0 {

@@ -76,7 +76,7 @@ func (p *partition) learn(ctx context.Context, r *reading) ([]*known, error) {
 		if f.State != "" {
 			r.jobs[i], err = p.use(ctx, j, f.Entry, f.Err)
 		} else {
-			err = p.unusable(ctx, j, f.Err)
+			err = p.unusable(ctx, j, f)
 		}
 		if err != nil {
 			return nil, err
@@ -85,13 +85,13 @@ func (p *partition) learn(ctx context.Context, r *reading) ([]*known, error) {
 	return r.jobs, nil
 }
 
-// use makes a stored job known, or parks it. A job that came anew under its id is held no more.
+// use makes a stored job known, or parks it. What was remembered of an earlier job of the same id is forgotten.
 func (p *partition) use(ctx context.Context, j store.DueJob, e store.Entry, bad error) (*known, error) {
 	if h := p.held[j.ID]; h != nil && h.header.UID != "" && h.header.UID != e.UID {
 		delete(p.held, j.ID)
 	}
 	if e.State != store.Active || e.Next == 0 {
-		return nil, p.park(ctx, j, &e.Header, "it is in the schedule without being active", nil)
+		return nil, p.park(ctx, store.Sighting{DueJob: j, Header: &e.Header}, "it is in the schedule without being active", nil)
 	}
 	if bad == nil {
 		var c *compiled
@@ -99,7 +99,7 @@ func (p *partition) use(ctx context.Context, j store.DueJob, e store.Entry, bad 
 			return p.know(c, e.Header), nil
 		}
 	}
-	return nil, p.park(ctx, j, &e.Header, "its record cannot be used", bad)
+	return nil, p.park(ctx, store.Sighting{DueJob: j, Header: &e.Header}, "its record cannot be used", bad)
 }
 
 // know keeps a job for later.
@@ -110,21 +110,21 @@ func (p *partition) know(c *compiled, h store.Header) *known {
 	return k
 }
 
-// unusable sees to a job without a usable header; cause is nil when it is not there, as when it was
-// removed just now: what stays in the schedule without being there is parked in the end.
-func (p *partition) unusable(ctx context.Context, j store.DueJob, cause error) error {
+// unusable sees to a job without a usable header, or that is not there: it may have been removed just now.
+// A run time that stays without a job is taken out in the end.
+func (p *partition) unusable(ctx context.Context, j store.DueJob, f *store.Found) error {
 	switch {
-	case errors.Is(cause, store.ErrNewerFormat):
+	case errors.Is(f.Err, store.ErrNewerFormat):
 		if p.held[j.ID] == nil {
-			p.log.Warn("job has a newer format, left to a newer node", "job", j.ID, "error", cause)
+			p.log.Warn("job has a newer format, left to a newer node", "job", j.ID, "error", f.Err)
 		}
 		p.keep(j, p.elapsed()).until = p.elapsed() + newerPause
-	case cause != nil:
-		return p.park(ctx, j, nil, "its header cannot be read", cause)
-	case p.held[j.ID] != nil && p.held[j.ID].stumbles > firstStumbles:
-		return p.park(ctx, j, nil, "it is in the schedule without being there", nil)
+	case f.Err != nil:
+		return p.park(ctx, store.Sighting{DueJob: j, Digest: f.Digest}, "its header cannot be read", f.Err)
+	case p.stumbles(j, noJob) > firstStumbles:
+		return p.park(ctx, store.Sighting{DueJob: j}, "it is in the schedule without being there", nil)
 	default:
-		p.stumble(j, p.elapsed(), 0)
+		p.stumble(j, noJob, p.elapsed(), 0)
 	}
 	return nil
 }

@@ -100,10 +100,10 @@ func (p *partition) settle(s sent) {
 			o.add(&it.decision, at)
 			p.tell(s.dispatches[i].Events, at)
 		case store.DispatchNotDue:
-			p.stumble(it.due, now, time.Millisecond)
+			p.stumble(it.due, it.job.uid, now, time.Millisecond)
 		default:
 			p.jobs.drop(it.due.ID) // it is not as it was known
-			p.stumble(it.due, now, 0)
+			p.stumble(it.due, it.job.uid, now, 0)
 		}
 	}
 	for _, it := range s.items[len(s.answers):] {

@@ -88,7 +88,7 @@ func (c *checker) judgeJob(id, value string, timed bool) []Finding {
 			"read it with "+redisCommand("HGET", c.keys.jobs(), id)+", then remove the job and add it again")}
 	case e.State == Active && !timed:
 		return []Finding{c.finding(JobWithoutTime, c.keys.runTimes(), id, "the job is active and has no next run time: it never fires",
-			"give it one: carillon job pause ID, then carillon job resume ID")}
+			"give it that again: carillon job resume ID")}
 	case e.State != Active && timed:
 		return []Finding{c.finding(StoppedJobWithTime, c.keys.runTimes(), id, "the job is paused or parked and has a next run time",
 			redisCommand("ZREM", c.keys.runTimes(), id))}

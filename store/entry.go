@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -81,6 +82,9 @@ func DecodeHeader(line string) (Header, error) {
 	}
 	reason, err := url.QueryUnescape(f[7])
 	n.note(err)
+	if h.State == "" {
+		n.note(errors.New("no state"))
+	}
 	h.Reason = reason
 	if n.err != nil {
 		return Header{}, fmt.Errorf("store: job header: %w: %w", ErrUnreadable, n.err)

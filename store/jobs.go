@@ -141,6 +141,8 @@ func (s *Store) Get(ctx context.Context, id string) (Entry, error) {
 type Found struct {
 	Entry       // without a state if there is no job or its header cannot be read
 	Err   error // why it cannot be read
+	// Digest is that of the stored value if its header cannot be read, for Park.
+	Digest string
 }
 
 // Records appends to found what is stored under the given ids, which are of one partition, one by one. The
@@ -158,6 +160,9 @@ func (s *Store) Records(ctx context.Context, partition int, ids []string, found 
 		var f Found
 		if v != nil {
 			f.Entry, f.Err = decodeWith(s.alike.record, ids[i], text(v))
+			if f.State == "" {
+				f.Digest = digestOf(text(v))
+			}
 		}
 		found = append(found, f)
 	}

@@ -103,6 +103,16 @@ type Due struct {
 type DueJob struct {
 	ID      string
 	RunTime int64
+	// Score is the run time as Redis printed it, where that is not how RunTime is printed; else "".
+	Score string
+}
+
+// score is the run time as Redis prints it.
+func (j DueJob) score() string {
+	if j.Score != "" {
+		return j.Score
+	}
+	return strconv.FormatInt(j.RunTime, 10)
 }
 
 // Due reads up to limit due jobs of a partition, and when to look again. ErrStoreLost when the
@@ -168,22 +178,6 @@ func (s *Store) Coming(ctx context.Context, partition, from, limit int) ([]DueJo
 		jobs[i] = DueJob{ID: text(z.Member), RunTime: int64(z.Score)}
 	}
 	return jobs, nil
-}
-
-// Park takes a due job that cannot be used out of the schedule; its record stays byte for byte. header
-// is the one it was found with, or nil if it cannot be read.
-func (s *Store) Park(ctx context.Context, partition int, o Office, j DueJob, header *Header, reason string) error {
-	k := s.partitions[partition]
-	old, parked := "", ""
-	if header != nil {
-		old = header.Encode()
-		h := *header
-		h.State, h.Reason = Parked, clean(reason)
-		parked = h.Encode()
-	}
-	_, err := s.office(ctx, parkScript, o, []string{k.events(), k.jobs(), k.fence(), k.runTimes()},
-		j.ID, strconv.FormatInt(j.RunTime, 10), old, parked, clean(reason))
-	return err
 }
 
 // PromoteDelayed moves up to limit runs whose delay has passed to their streams, and returns how

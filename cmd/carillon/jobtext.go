@@ -12,12 +12,23 @@ import (
 	"github.com/carillon-project/carillon/job"
 )
 
-// nextRun is when a job runs next, in words.
+// nextRun is when a job that was just stored runs next, in words.
 func nextRun(j job.Job) string {
 	if at, ok := j.NextRunTime.Time(); ok {
 		return job.FormatTime(at)
 	}
 	return "none (paused)"
+}
+
+// nextRunOf is when a job runs next, or why it does not.
+func nextRunOf(s carillon.Standing) string {
+	if at, ok := s.Job.NextRunTime.Time(); ok {
+		return job.FormatTime(at)
+	}
+	if s.State == carillon.JobIsActive {
+		return "none (never fires)"
+	}
+	return "none (" + string(s.State) + ")"
 }
 
 func writeJob(w io.Writer, s carillon.Standing) {
@@ -33,8 +44,8 @@ func writeJob(w io.Writer, s carillon.Standing) {
 	field("task", j.Task)
 	field("args", string(j.Args))
 	field("trigger", string(j.Trigger))
-	field("next run", nextRun(j))
-	if s.State != carillon.JobIsActive {
+	field("next run", nextRunOf(s))
+	if s.State != carillon.JobIsActive || s.Reason != "" {
 		field("state", string(s.State))
 		field("because", s.Reason)
 	}
@@ -68,11 +79,14 @@ func writeJobs(w io.Writer, jobs []carillon.Standing) {
 	rows := make([][]string, 0, len(jobs))
 	for _, s := range jobs {
 		next := string(s.State)
+		if s.State == carillon.JobIsActive {
+			next = "none"
+		}
 		if at, ok := s.Job.NextRunTime.Time(); ok {
 			next = job.FormatTime(at)
 		}
 		rows = append(rows, []string{s.Job.ID, s.Job.Task, next, describeTrigger(s.Job.Trigger)})
-		if s.State != carillon.JobIsActive && s.Reason != "" {
+		if s.Reason != "" {
 			rows = append(rows, []string{"  because " + s.Reason})
 		}
 	}

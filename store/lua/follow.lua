@@ -9,7 +9,7 @@ local reply, whole = {'OK'}, ARGV[8] == '1'
 for at = 9, #ARGV, 5 do
   local id, old = ARGV[at], ARGV[at + 1]
   local score, value = redis.call('ZSCORE', KEYS[4], id), redis.call('HGET', KEYS[2], id)
-  if score and value and tonumber(score) == tonumber(ARGV[at + 2]) and string.sub(value, 1, #old) == old then
+  if value and score == ARGV[at + 2] and string.sub(value, 1, #old) == old then
     redis.call('HSET', KEYS[2], id, ARGV[at + 3] .. string.sub(value, #old + 1))
     redis.call('ZADD', KEYS[4], ARGV[at + 4], id)
     event('job_modified', id, '', '', '', node, ARGV[6], 'its calendars changed')

@@ -2,15 +2,18 @@
 -- KEYS[4] delayed (zset)  KEYS[5] delayed_runs (hash)  KEYS[6] removed (zset)
 -- then per run: stream (stream), history (list)
 -- ARGV[7..] run ids
--- Returns per run SENT | REMOVED | GONE (not there, or not due), or {FENCED, …}.
+-- Returns per run SENT | REMOVED | GONE (not there, not due, or of another executor or job than was read),
+-- or {FENCED, …}.
 local reply, key = {}, 7
+local function names(k, kind, name) return string.sub(k, -#kind - #name) == kind .. name end
 for i = 7, #ARGV do
   local score = redis.call('ZSCORE', KEYS[4], ARGV[i])
   local text = score and tonumber(score) <= now and redis.call('HGET', KEYS[5], ARGV[i])
-  if not text then
+  local m = text and parse(text)
+  local executor = m and string.match(text, '^1\t%d+\t%d+\t%-?%d+\t%a*\t[^\t]*\t[^\t]*\t([^\t]*)\t')
+  if not executor or not names(KEYS[key], ':stream:', executor) or not names(KEYS[key + 1], ':history:', m.job) then
     reply[#reply + 1] = 'GONE'
   else
-    local m = parse(text)
     redis.call('ZREM', KEYS[4], ARGV[i])
     redis.call('HDEL', KEYS[5], ARGV[i])
     if m.uid ~= '' and redis.call('ZSCORE', KEYS[6], m.uid) then

@@ -352,15 +352,17 @@ func parkKeeps(t *testing.T, open Open) {
 	d, err := r.s.Due(r.ctx, 0, 10)
 	r.must(err)
 	for _, j := range d.Jobs {
-		header := &e.Header
+		found, err := r.s.Records(r.ctx, 0, []string{j.ID}, nil)
+		r.must(err)
+		seen := store.Sighting{DueJob: j, Header: &e.Header}
 		if j.ID == "broken" {
-			header = nil
+			seen.Header, seen.Digest = nil, found[0].Digest
 		}
-		stale := j
+		stale := seen
 		stale.RunTime--
-		r.must(r.s.Park(r.ctx, 0, r.office, stale, header, "no"))
+		equal(r, "parked by another run time", r.park(stale, "no"), false)
 		equal(r, "still there", r.raw.text("ZSCORE", r.key("run_times"), j.ID) != "", true)
-		r.must(r.s.Park(r.ctx, 0, r.office, j, header, "its trigger\nfails"))
+		equal(r, "parked", r.park(seen, "its trigger\nfails"), true)
 	}
 	equal(r, "run_times", r.raw.number("ZCARD", r.key("run_times")), 0)
 	equal(r, "broken record", r.raw.text("HGET", r.key("jobs"), "broken"), "what\nis this")
@@ -380,7 +382,8 @@ func leaderScriptsFenced(t *testing.T, open Open) {
 	old := store.Office{Epoch: "e", Term: 6}
 	due, err := r.s.Due(r.ctx, 0, 1)
 	r.must(err)
-	r.wantErr(r.s.Park(r.ctx, 0, old, due.Jobs[0], &e.Header, ""), store.ErrFenced)
+	_, err = r.s.Park(r.ctx, 0, old, store.Sighting{DueJob: due.Jobs[0], Header: &e.Header}, "")
+	r.wantErr(err, store.ErrFenced)
 	r.expire("run")
 	_, err = r.s.RecoverExpired(r.ctx, 0, old, r.now(), 10)
 	r.wantErr(err, store.ErrFenced)

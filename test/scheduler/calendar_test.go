@@ -189,11 +189,11 @@ type tapped struct {
 }
 
 func (l tapped) With(args ...any) hclog.Logger { return tapped{l.Logger.With(args...), l.tell} }
-func (l tapped) Error(message string, args ...any) {
-	if message == "job parked" {
+func (l tapped) Debug(message string, args ...any) {
+	if message == "parking a job" {
 		l.tell(fmt.Sprint(args[1]))
 	}
-	l.Logger.Error(message, args...)
+	l.Logger.Debug(message, args...)
 }
 
 // A job that is edited between the look at it and its parking is looked at again before all jobs count

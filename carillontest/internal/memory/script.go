@@ -33,6 +33,10 @@ func (s *Server) newState() *lua.LState {
 		"call":        func(l *lua.LState) int { return s.call(l, true) },
 		"pcall":       func(l *lua.LState) int { return s.call(l, false) },
 		"error_reply": table("err"), "status_reply": table("ok"),
+		"sha1hex": func(l *lua.LState) int {
+			l.Push(lua.LString(digest(l.CheckString(1))))
+			return 1
+		},
 	}))
 	return l
 }
