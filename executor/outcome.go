@@ -26,7 +26,7 @@ const (
 // One that a forced shutdown interrupted is run again elsewhere, unless its job says that a run
 // must not be repeated (on_lost: drop).
 func conclude(m *store.Message, err, cause error, random float64) (f store.Finish, report bool) {
-	f = store.Finish{Message: m, Next: following(m)}
+	f = store.Finish{Message: m, Next: m.Following()}
 	switch {
 	case errors.Is(cause, ErrLeaseLost):
 		return store.Finish{}, false
@@ -81,17 +81,6 @@ func retry(m *store.Message, err error, random float64) (*store.Message, time.Du
 	again.Attempt++
 	again.Failed++
 	return &again, m.Retry.Backoff.Delay(again.Failed, random)
-}
-
-// following returns the runs of m after the first, as a message that begins anew; nil when there
-// are none.
-func following(m *store.Message) *store.Message {
-	if len(m.Runs) < 2 {
-		return nil
-	}
-	rest := *m
-	rest.Runs, rest.Attempt, rest.Lost, rest.Failed = m.Runs[1:], 1, 0, 0
-	return &rest
 }
 
 // eventOf is the event of an attempt that ended so.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -12,9 +13,10 @@ const (
 )
 
 // ExpireUnserved closes as missed, with the cause "no executor", the runs of an executor's stream
-// that are beyond their grace and that nobody has fetched, and returns how many there were. It is
-// for executors that no node serves: elsewhere a run is judged when it is started. Runs without a
-// grace, and those that had an attempt, stay. It looks at the first 20,000 entries.
+// that are beyond their grace and that nobody has fetched, and returns how many there were. It also
+// closes as cancelled the runs of removed jobs. It is for executors that no node serves: elsewhere a
+// run is judged when it is started. Other runs without a grace, and those that had an attempt, stay.
+// It looks at the first 20,000 entries.
 func (s *Store) ExpireUnserved(ctx context.Context, partition int, o Office, executor string) (int, error) {
 	now, err := s.Now(ctx, partition)
 	if err != nil {
@@ -42,18 +44,26 @@ func (s *Store) ExpireUnserved(ctx context.Context, partition int, o Office, exe
 // expirePage closes what is beyond its grace in some entries.
 func (s *Store) expirePage(ctx context.Context, partition int, o Office, executor string, page []redis.XMessage, now int64) (int, error) {
 	k := s.partitions[partition]
-	keys := []string{k.events(), k.jobs(), k.fence(), k.stream(executor)}
+	keys := []string{k.events(), k.jobs(), k.fence(), k.stream(executor), k.removed()}
 	args := []any{group}
+	all := make([]unserved, 0, len(page))
 	for _, entry := range page {
-		messages := bodies(entry)
-		histories, late := lateness(k, messages, now)
-		if !late {
+		if u, ok := readUnserved(entry); ok {
+			all = append(all, u)
+		}
+	}
+	removed, err := s.removedOf(ctx, k, all)
+	if err != nil {
+		return 0, err
+	}
+	for _, u := range all {
+		if !u.ends(now, removed) {
 			continue
 		}
-		keys = append(keys, histories...)
-		args = append(args, entry.ID, len(messages))
-		for _, b := range messages {
-			args = append(args, b)
+		args = append(args, u.id, len(u.bodies))
+		for i, m := range u.messages {
+			keys = append(keys, k.history(m.JobID))
+			args = append(args, u.bodies[i])
 		}
 	}
 	if len(args) == 1 {
@@ -70,18 +80,56 @@ func (s *Store) expirePage(ctx context.Context, partition int, o Office, executo
 	return closed, n.err
 }
 
-// lateness returns the history of each message, and whether a run of any is beyond its grace. An
-// entry with something else in it, or that cannot be read, is left to whoever fetches it.
-func lateness(k keys, messages []string, now int64) (histories []string, late bool) {
-	for _, b := range messages {
+// unserved is an entry that nobody has fetched, and whose messages can all be read.
+type unserved struct {
+	id       string
+	bodies   []string
+	messages []Message
+}
+
+// readUnserved reads an entry. ok is false for one with something else in it, or that cannot be read: that is
+// left to the node that fetches it.
+func readUnserved(entry redis.XMessage) (u unserved, ok bool) {
+	u = unserved{id: entry.ID, bodies: bodies(entry)}
+	for _, b := range u.bodies {
 		m, err := DecodeMessage(b)
-		if err != nil || len(m.Runs) == 0 {
-			return nil, false
+		if err != nil {
+			return unserved{}, false
 		}
-		histories = append(histories, k.history(m.JobID))
-		if m.Grace >= 0 && m.Attempt == 1 && now-m.Runs[0].Due > graceMillis(m.Grace) {
-			late = true
+		u.messages = append(u.messages, m)
+	}
+	return u, len(u.messages) > 0
+}
+
+// ends reports whether a run of the entry is beyond its grace or its job is among the removed uids.
+func (u unserved) ends(now int64, removed map[string]bool) bool {
+	return slices.ContainsFunc(u.messages, func(m Message) bool {
+		late := m.Grace >= 0 && m.Attempt == 1 && now-m.Runs[0].Due > graceMillis(m.Grace)
+		return late || removed[m.UID]
+	})
+}
+
+// removedOf returns which uids of the entries' jobs are those of removed jobs.
+func (s *Store) removedOf(ctx context.Context, k keys, all []unserved) (map[string]bool, error) {
+	removed := map[string]bool{}
+	var uids []string
+	for _, u := range all {
+		for _, m := range u.messages {
+			if _, seen := removed[m.UID]; m.UID != "" && !seen {
+				removed[m.UID] = false
+				uids = append(uids, m.UID)
+			}
 		}
 	}
-	return histories, late
+	if len(uids) == 0 {
+		return removed, nil
+	}
+	scores, err := s.reader.ZMScore(ctx, k.removed(), uids...).Result()
+	if err != nil {
+		return nil, s.explain("expire", err)
+	}
+	for i, at := range scores {
+		removed[uids[i]] = at > 0
+	}
+	return removed, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/carillon-project/carillon/job"
@@ -17,7 +18,9 @@ type Finish struct {
 	Outcome job.Outcome
 	Cause   string
 	Error   string
-	// Retry, when not nil, sends the run again after RetryIn instead of ending it.
+	// Retry, when not nil, sends the run again after RetryIn instead of ending it; if it has several runs, also
+	// those that follow (they must not be in Next then). A run that was asked to cancel, or whose job is gone,
+	// ends all the same, and what follows goes to the stream or ends with the job.
 	Retry   *Message
 	RetryIn time.Duration
 	// Next, when not nil, is what follows in the same slot.
@@ -30,7 +33,12 @@ type Finish struct {
 type FinishReply struct {
 	Refused bool     // the run was not this owner's any more: a late result, counted and dropped
 	Next    *Message // what follows has started under the same owner, without what was missed
-	Back    bool     // what follows has gone back to the stream, since its executor is paused
+	Back    bool     // what follows has gone back to the stream
+	// Cancelled says that the run, which failed or was to be sent again, ended as cancelled instead, since that
+	// was asked for.
+	Cancelled bool
+	// Removed says that its job is gone: it was not sent again, and what follows was cancelled.
+	Removed bool
 }
 
 // Finish ends attempts of one partition and one executor in one call. Calling it again is safe; the
@@ -70,16 +78,33 @@ func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, 
 	s.wakeForRetries(ctx, k, done)
 	replies := make([]FinishReply, len(done))
 	for i, f := range done {
-		tag, missed := verdictOf(list[i])
-		replies[i].Back = tag == "BACK"
-		replies[i].Refused = tag == "REFUSED" && !resent
-		if tag == "NEXT" && f.Next != nil {
-			next := *f.Next
-			next.Runs = next.Runs[min(missed, len(next.Runs)-1):]
-			replies[i].Next = &next
-		}
+		replies[i] = finishReply(f, text(list[i]), resent)
 	}
 	return replies, nil
+}
+
+// finishReply reads the tags of one run.
+func finishReply(f Finish, tags string, resent bool) (r FinishReply) {
+	words := strings.Fields(tags)
+	for i, word := range words {
+		switch word {
+		case "BACK":
+			r.Back = true
+		case "REFUSED":
+			r.Refused = !resent
+		case "CANCELLED":
+			r.Cancelled = true
+		case "REMOVED":
+			r.Removed = true
+		case "NEXT":
+			if n := (numbers{}); f.Next != nil && i+1 < len(words) {
+				next := *f.Next
+				next.Runs = next.Runs[min(n.count(words[i+1]), len(next.Runs)-1):]
+				r.Next = &next
+			}
+		}
+	}
+	return r
 }
 
 // appendFinish appends what the script takes of one run: its texts are made here, where it is cheap.
@@ -91,8 +116,13 @@ func (s *Store) appendFinish(args []any, f Finish) []any {
 	if f.Retry != nil {
 		more += "r"
 	}
-	if f.Next != nil {
+	follows := f.Next
+	switch {
+	case follows != nil:
 		more += "n"
+	case f.Retry != nil && len(f.Retry.Runs) > 1:
+		follows = f.Retry.Following()
+		more += "b"
 	}
 	event := string(s.appendEvent(nil, f, eventOf(f.Outcome), f.why()))
 	args = append(args, f.RunID, f.Owner, event, string(s.appendRow(nil, f)), more)
@@ -100,8 +130,8 @@ func (s *Store) appendFinish(args []any, f Finish) []any {
 		retrying := string(s.appendEvent(nil, f, job.JobRetrying, f.Error))
 		args = append(args, f.RetryIn.Milliseconds(), f.Retry.Encode(), retrying)
 	}
-	if f.Next != nil {
-		args = append(args, f.Next.Encode())
+	if follows != nil {
+		args = append(args, follows.Encode())
 	}
 	return args
 }

@@ -38,6 +38,16 @@ type Message struct {
 	Args     json.RawMessage
 }
 
+// Following are the runs after the first, as a message that begins anew; nil when there are none.
+func (m *Message) Following() *Message {
+	if len(m.Runs) < 2 {
+		return nil
+	}
+	rest := *m
+	rest.Runs, rest.Attempt, rest.Lost, rest.Failed = m.Runs[1:], 1, 0, 0
+	return &rest
+}
+
 // MessageRun is one run of a message. Times are Unix milliseconds.
 type MessageRun struct {
 	ID        string

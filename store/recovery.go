@@ -78,7 +78,7 @@ func (s *Store) recoverSome(ctx context.Context, partition int, o Office, ids []
 	if err != nil {
 		return 0, s.explain("recover", err)
 	}
-	keys := []string{k.events(), k.jobs(), k.fence(), k.running(), k.leases(), k.dead()}
+	keys := []string{k.events(), k.jobs(), k.fence(), k.running(), k.leases(), k.dead(), k.removed()}
 	args := []any{"0"}
 	if revoke {
 		args[0] = "1"
@@ -111,27 +111,23 @@ func (s *Store) recoverSome(ctx context.Context, partition int, o Office, ids []
 	return taken, err
 }
 
-// afterLoss decides what a lost run becomes: the body to send again, or the body of what follows
-// it when it ends here; and why.
+// afterLoss decides what a lost run becomes: the body to send again, or "" when it ends here; the body of what
+// follows it when it ends; and why. The script ends it, whatever again is, when it was asked to cancel or its job
+// is gone.
 func afterLoss(r RunningRun, cause string) (again, rest, why string) {
 	m := r.Message
+	if following := m.Following(); following != nil {
+		rest = following.Encode()
+	}
 	m.Lost++
 	switch {
-	case r.Cancelled:
-		why = cause + " after it was asked to cancel"
 	case m.OnLost == job.OnLostDrop:
-		why = cause + "; on_lost is drop"
+		return "", rest, cause + "; on_lost is drop"
 	case m.Lost < MaxLost:
 		m.Attempt++
-		return m.Encode(), "", cause
-	default:
-		why = fmt.Sprintf("%s; lost %d times (max_lost)", cause, m.Lost)
+		return m.Encode(), rest, cause
 	}
-	if len(m.Runs) > 1 {
-		m.Runs, m.Attempt, m.Lost, m.Failed = m.Runs[1:], 1, 0, 0
-		rest = m.Encode()
-	}
-	return "", rest, why
+	return "", rest, fmt.Sprintf("%s; lost %d times (max_lost)", cause, m.Lost)
 }
 
 // ConsumerInfo is one consumer of a work stream.

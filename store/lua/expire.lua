@@ -1,7 +1,8 @@
--- expire: close as missed the runs beyond their grace of entries that nobody is there to fetch.
--- KEYS[4] stream (stream)  then per message: history (list)
+-- expire: close as missed the runs beyond their grace, and as cancelled those of removed jobs, in entries that
+-- nobody is there to fetch.
+-- KEYS[4] stream (stream)  KEYS[5] removed (zset)  then per message: history (list)
 -- ARGV[7] group  then per entry: id, bodies, then each body
--- Returns how many runs were closed per entry; 0 also for one that is gone or was fetched meanwhile;
+-- Returns how many runs were missed per entry; 0 also for one that is gone or was fetched meanwhile;
 -- or {FENCED, …}.
 local entries, at = {}, 8
 while at <= #ARGV do
@@ -11,12 +12,15 @@ while at <= #ARGV do
   entries[#entries + 1] = e
   at = e.last + 1
 end
-local reply, key = {}, 5
+local reply, key = {}, 6
 for i, e in ipairs(entries) do
-  local rest, closed = {}, 0
+  local rest, closed, touched = {}, 0, false
   for k = e.first, e.last do
     local m = e.there and parse(ARGV[k])
-    if m then
+    if m and m.uid ~= '' and redis.call('ZSCORE', KEYS[5], m.uid) then
+      skip(m, KEYS[key], 'cancelled', 'job_cancelled', 'job removed')
+      touched = true
+    elseif m then
       closed = closed + judge(m, KEYS[key], 'no executor: ')
       if first(m) then
         rest[#rest + 1] = 'm' .. (#rest / 2 + 1)
@@ -25,7 +29,7 @@ for i, e in ipairs(entries) do
     end
     key = key + 1
   end
-  if closed > 0 then
+  if touched or closed > 0 then
     if #rest > 0 then redis.call('XADD', KEYS[4], '*', unpack(rest)) end
     redis.call('XDEL', KEYS[4], e.id)
   end

@@ -4,38 +4,21 @@
 -- KEYS[11] paused_executors (hash)
 -- then per run: slots:<slot> (string), history (list)
 -- ARGV[5] lease, ms  then per run: id, owner, event line, history row after its times, letters for what
---   else there is: d it failed, r a retry follows, n something follows in the same slot; then for r: delay
---   in ms, body, event line; for n: body
+--   else there is: d it failed, r a retry follows, n something follows in the same slot, b the retry holds the
+--   runs that follow too: they go to the stream when the run ends instead; then for r: delay in ms, body,
+--   event line; for n or b: body of what follows
 -- Returns a tag per run: DONE | NEXT n (what follows has started, but for its first n runs, which were
--- missed) | BACK (what follows is in the stream, since its executor is paused) | REFUSED. A call that is
--- sent again gets NEXT for what it let start, else REFUSED.
+-- missed) | BACK (what follows is in the stream) | REFUSED; after it CANCELLED when a run that failed ended as
+-- cancelled, since that was asked for, and REMOVED when its job is gone: no retry, and what follows was
+-- cancelled. A call that is sent again gets NEXT for what it let start, else REFUSED.
 local ended, done = {}, {}
--- close ends the run of e, held as value since started, or has it tried again, and returns whether its
--- job is gone.
-local function close(e, value, started)
-  local m = (removals or e.dead) and parse(held(value).text)
-  local gone = removals and m.uid ~= '' and redis.call('ZSCORE', KEYS[5], m.uid)
-  if e.retry and not gone then
-    redis.call('ZADD', KEYS[6], ms(now + e.delay), e.id)
-    redis.call('HSET', KEYS[7], e.id, e.retry)
-    log[#log + 1] = e.retrying
-    return gone
-  end
-  push(e.history, string.match(e.event, '^[^\t]*\t([^\t]*)'), started .. '\t' .. stamp .. '\t' .. e.row)
-  log[#log + 1] = e.event
-  if e.dead then
-    redis.call('LPUSH', KEYS[8], m.text)
-    redis.call('LTRIM', KEYS[8], 0, 999)
-  end
-  return gone
-end
 local function follow(e, value, gone)
   local m, h = parse(e.next), held(value)
   if gone then
     skip(m, e.history, 'cancelled', 'job_cancelled', 'job removed')
     return 'DONE'
   end
-  if redis.call('HEXISTS', KEYS[11], h.executor) == 1 then
+  if e.back or redis.call('HEXISTS', KEYS[11], h.executor) == 1 then
     redis.call('XADD', KEYS[10], '*', 'm', e.next)
     return 'BACK'
   end
@@ -50,16 +33,18 @@ end
 local reply, left, free = {}, {}, {}
 for i, e in ipairs(ends) do
   local value, tag = not ended[e.id] and values[i], 'REFUSED'
-  local owner, started, slot = string.match(value or '', '^([^\t]*)\t(%d+)\t%d+\t([^\t]*)\t')
+  local owner, started, slot, flag = string.match(value or '', '^([^\t]*)\t(%d+)\t%d+\t([^\t]*)\t[^\t]*\t(%d)')
   if value and owner == e.owner then
     ended[e.id], done[#done + 1], tag = true, e.id, 'DONE'
-    local gone = close(e, value, started)
+    local asked = flag == '1' and (e.dead or e.retry)
+    local gone = close(e, value, started, asked)
     if e.next then tag = follow(e, value, gone) end
     if string.sub(tag, 1, 4) ~= 'NEXT' and slot ~= '' then
       counts[e.slot] = counts[e.slot] - 1
       left[#left + 1] = e.slot
       if lines and redis.call('SISMEMBER', KEYS[9], slot) == 1 then redis.call('XADD', KEYS[10], '*', 'm', 'N\t' .. slot) end
     end
+    tag = tag .. (asked and ' CANCELLED' or '') .. (gone and ' REMOVED' or '')
   elseif not value and e.next then
     tag = resent(e)
   end

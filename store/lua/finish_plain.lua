@@ -5,8 +5,8 @@
 -- ARGV[5] how many runs  ARGV[6] how many texts their events are  ARGV[7] the first day  then the id of each,
 --   then the history row of each after its times, then the texts, each for an entry of events, then per group of
 --   runs that stand together: owner, how many, 'd' if they failed
--- Returns DONE | OTHER (a run is not its owner's, or was named twice: nothing was done, and finish judges
--- each by itself).
+-- Returns DONE | OTHER (a run is not its owner's, was named twice, or failed after a request to cancel it: nothing
+-- was done, and finish judges each by itself).
 local n = tonumber(ARGV[5])
 local holding = #KEYS - 10 - n
 local values, counts = redis.call('HMGET', KEYS[3], unpack(ARGV, 8, 7 + n)), {}
@@ -26,7 +26,11 @@ for at = 8 + 2 * n + ARGV[6], #ARGV, 3 do
       local started = string.match(value, '^%d+', #owner + 1)
       head, times = owner .. started .. '\t', started .. '\t' .. stamp .. '\t'
     end
-    if ARGV[at + 2] == 'd' then dead[#dead + 1] = string.sub(value, string.find(value, '\n', 1, true) + 1) end
+    if ARGV[at + 2] == 'd' then
+      local ends = string.find(value, '\n', 1, true)
+      if string.byte(value, ends - 1) == 49 then return 'OTHER' end -- '1': asked to cancel
+      dead[#dead + 1] = string.sub(value, ends + 1)
+    end
     if lines then
       local slot = string.match(value, '^[^\t]*\t%d+\t%d+\t([^\t]*)')
       if redis.call('SISMEMBER', KEYS[6], slot) == 1 then nudges[#nudges + 1] = 'N\t' .. slot end

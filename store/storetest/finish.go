@@ -198,7 +198,7 @@ func finishNextRemoved(t *testing.T, open Open) {
 	_, owner, m := group(r, false)
 	_, err := r.s.Remove(r.ctx, "op", "j")
 	r.must(err)
-	equal(r, "answer", r.finish(follow(owner, m)), []store.FinishReply{{}})
+	equal(r, "answer", r.finish(follow(owner, m)), []store.FinishReply{{Removed: true}})
 	equal(r, "history", r.outcomes("j"), []string{"a executed", "b cancelled", "c cancelled", "d cancelled"})
 	equal(r, "counter", r.slot("j"), 0)
 	equal(r, "places", r.places(0), map[string][]string{})

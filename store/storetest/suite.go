@@ -19,7 +19,8 @@ type conformance struct {
 // ended and every key that they wrote has been matched against the table of keys.
 func Run(t *testing.T, open func(t *testing.T) store.Config) {
 	all := slices.Concat(jobTests, dispatchTests, startTests, lineTests, finishTests, finishPlainTests, leaseTests, reclaimTests,
-		recordTests, lostReplyTests, executorTests, partitionTests, modelTests, adhocTests, enqueueNowTests, checkTests, calendarTests, pastTests, identityTests)
+		recordTests, lostReplyTests, executorTests, partitionTests, modelTests, adhocTests, enqueueNowTests, checkTests, calendarTests, pastTests, identityTests,
+		outcomeTests)
 	t.Run("rules", func(t *testing.T) {
 		for _, c := range all {
 			t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
