@@ -134,7 +134,7 @@ func (l *line) report(ctx, work context.Context, batch []*attempt) error {
 			l.refused(a)
 			continue
 		}
-		l.accepted(work, a, replies[i].Next, replies[i].Back)
+		l.accepted(work, a, replies[i])
 		if a.sent != now {
 			l.renewSoon() // what follows may have started in answer to the first sending
 		}
@@ -142,40 +142,47 @@ func (l *line) report(ctx, work context.Context, batch []*attempt) error {
 	return nil
 }
 
-// accepted acts on an outcome that the store has taken: next is what it has started in the same
-// slot, in answer to any sending of a; back says that what follows waits in the stream instead.
-func (l *line) accepted(work context.Context, a *attempt, next *store.Message, back bool) {
+// accepted acts on an outcome that the store has taken, with its answer to any sending of a.
+func (l *line) accepted(work context.Context, a *attempt, reply store.FinishReply) {
 	m := a.msg
+	handedBack := a.fin.Retry
+	a.fin = settled(a.fin, reply)
 	l.tell(eventOf(a.fin), m, m.Runs[0], causeOf(a.fin))
 	l.observe(ObservedEnd, m, Observation{
 		Outcome: a.fin.Outcome, Retrying: a.fin.Retry != nil, Duration: a.ending.took, Result: a.ending.result,
 	})
 	defer l.settle(a)
-	if a.fin.Next == nil {
+	if reply.Removed {
+		l.tellRemoved(handedBack, a.fin.Next)
 		return
 	}
-	rest := a.fin.Next
-	if back {
-		return // it waits in the stream
+	rest, next := a.fin.Next, reply.Next
+	if rest == nil || reply.Back {
+		return // what follows waits in the stream
+	}
+	missed := rest.Runs
+	if next != nil {
+		missed = rest.Runs[:len(rest.Runs)-len(next.Runs)]
+	}
+	if rest.Grace != job.GraceNone { // else the answer that said more was lost
+		l.tellAll(job.JobMissed, rest, missed, "later than its grace")
 	}
 	if next == nil {
-		l.tellDropped(rest, rest.Runs)
 		return
 	}
-	l.tellDropped(rest, rest.Runs[:len(rest.Runs)-len(next.Runs)])
 	if l.begin(work, next, a.owner, a.sent, 0) {
 		a.placed = false // its place is the next one's
 	}
 }
 
-// tellDropped raises the events of runs that were to follow and were closed instead. The store
-// does so for two reasons: the grace has passed, or the job is gone.
-func (l *line) tellDropped(m *store.Message, runs []store.MessageRun) {
-	if m.Grace == job.GraceNone {
-		l.tellAll(job.JobCancelled, m, runs, "job removed")
-		return
+// tellRemoved raises the events of runs that were to follow an attempt, alone or in a retry with it, and were
+// cancelled with their job.
+func (l *line) tellRemoved(retry, next *store.Message) {
+	if next != nil {
+		l.tellAll(job.JobCancelled, next, next.Runs, removedCause)
+	} else if retry != nil {
+		l.tellAll(job.JobCancelled, retry, retry.Runs[1:], removedCause)
 	}
-	l.tellAll(job.JobMissed, m, runs, "later than its grace")
 }
 
 // refused acts on an outcome that the store has not taken.

@@ -36,7 +36,7 @@ func conclude(m *store.Message, err, cause error, random float64) (f store.Finis
 	case errors.Is(err, errNotBegun):
 		return handBack(f), true
 	case errors.Is(cause, ErrCancelled):
-		f.Outcome, f.Cause, f.Error = job.Cancelled, "cancelled on request", errorText(err)
+		f.Outcome, f.Cause, f.Error = job.Cancelled, cancelCause, errorText(err)
 		return f, true
 	case errors.Is(cause, ErrShutdown):
 		if m.OnLost == job.OnLostDrop {
@@ -58,8 +58,12 @@ func conclude(m *store.Message, err, cause error, random float64) (f store.Finis
 	return f, true
 }
 
-// shutdownCause is the cause of what a forced shutdown interrupts.
-const shutdownCause = "node shutdown"
+// Causes of runs that end as cancelled, and of those that a forced shutdown interrupts.
+const (
+	cancelCause   = "cancelled on request"
+	removedCause  = "job removed"
+	shutdownCause = "node shutdown"
+)
 
 // handBack sends what a forced shutdown interrupted, with all that follows it, to another node.
 func handBack(f store.Finish) store.Finish {
@@ -81,6 +85,18 @@ func retry(m *store.Message, err error, random float64) (*store.Message, time.Du
 	again.Attempt++
 	again.Failed++
 	return &again, m.Retry.Backoff.Delay(again.Failed, random)
+}
+
+// settled is f as the store took it: a run that was to be tried again ended when its cancellation was asked for,
+// or its job is gone.
+func settled(f store.Finish, reply store.FinishReply) store.Finish {
+	if reply.Cancelled {
+		f.Outcome, f.Cause, f.Retry = job.Cancelled, cancelCause, nil
+	}
+	if reply.Removed {
+		f.Retry = nil
+	}
+	return f
 }
 
 // eventOf is the event of an attempt that ended so.

@@ -310,7 +310,7 @@ func (l *line) answered(work context.Context, m *store.Message, r store.StartRep
 	case store.StartMissed:
 		l.tellAll(job.JobMissed, m, m.Runs, "later than its grace")
 	case store.StartRemoved:
-		l.tellAll(job.JobCancelled, m, m.Runs, "job removed")
+		l.tellAll(job.JobCancelled, m, m.Runs, removedCause)
 	case store.StartFull:
 		l.tellAll(job.JobMissed, m, missed, "later than its grace")
 		l.tellAll(job.JobMaxInstances, m, r.Message.Runs, "no slot is free")

@@ -8,7 +8,7 @@ import (
 )
 
 // parts are the scripts that others begin with.
-var parts = map[string]int{"lib": 100, "messages": 60, "displace": 40, "taken": 50, "ends": 50, "fence": 80, "refer": 40, "claim": 45, "past": 60}
+var parts = map[string]int{"lib": 100, "messages": 60, "displace": 40, "taken": 50, "ends": 70, "fence": 80, "refer": 40, "claim": 45, "past": 60}
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, removeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
