@@ -67,6 +67,7 @@ var (
 	ErrJobNotFound     = store.ErrJobNotFound
 	ErrRunNotFound     = store.ErrRunNotFound
 	ErrRunFollows      = store.ErrRunFollows
+	ErrLineFull        = store.ErrLineFull
 	ErrUnknownExecutor = store.ErrUnknownExecutor
 	ErrUnknownTask     = store.ErrUnknownTask
 	ErrUnknownStore    = store.ErrUnknownStore

@@ -2,6 +2,7 @@ package carillon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,7 +31,7 @@ const (
 // interval has none before its start_date, which is when it was added if none was given). It does
 // not look at what ran already.
 //
-// requestID makes a repeat safe: within 24 hours, one with the same job and id makes no second run
+// requestID makes a repeat safe: within 24 hours of the first call, one with the same job and id makes no second run
 // of any time, so that it can be called again after an error. Empty means one that is never
 // repeated. More due times than limit, or than MaxBackfill, are refused before any is enqueued, as
 // is a to that lies ahead; limit 0 means MaxBackfill.
@@ -42,7 +43,8 @@ func (c *Client) Backfill(ctx context.Context, jobID string, from, to time.Time,
 	if err != nil {
 		return nil, err
 	}
-	if requestID == "" {
+	repeatable := requestID != ""
+	if !repeatable {
 		requestID = uuid.NewString()
 	}
 	if err := job.ValidID("request id", requestID); err != nil {
@@ -66,7 +68,13 @@ func (c *Client) Backfill(ctx context.Context, jobID string, from, to time.Time,
 	if err != nil {
 		return nil, fmt.Errorf("carillon: backfill job %q: %w", jobID, err)
 	}
-	runs, ids, err := backfillRuns(s.UID(), e.UID, requestID, times, now)
+	request := requestID
+	if repeatable {
+		if request, err = lifeOfBackfill(ctx, s, e, requestID); err != nil {
+			return nil, fmt.Errorf("carillon: backfill job %q: %w", jobID, err)
+		}
+	}
+	runs, ids, err := backfillRuns(s.UID(), e.UID, request, times, now)
 	if err != nil {
 		return nil, fmt.Errorf("carillon: backfill job %q: %w", jobID, err)
 	}
@@ -98,8 +106,19 @@ func timesBetween(by *almanac, j Job, from, to time.Time, limit int) ([]time.Tim
 	return times, nil
 }
 
+// lifeOfBackfill names a request in its present life: within 24 hours of the first call it is the same. A
+// later call makes runs with ids of their own, since runs of the first may still wait or run.
+func lifeOfBackfill(ctx context.Context, s *store.Store, e store.Entry, requestID string) (string, error) {
+	name := "backfill:" + e.UID + "/" + requestID
+	token, err := s.Life(ctx, s.PartitionOf(e.Job.ID), name, uuid.NewString(), backfillLife)
+	if err != nil && !errors.Is(err, ErrNotReplicated) { // the runs are acknowledged by themselves
+		return "", err
+	}
+	return requestID + "/" + token, nil
+}
+
 // backfillRuns names the runs for times. A run's id is the UUIDv5 of the job's uid, its nominal time
-// and the request, in the namespace of the store's uid.
+// and the request in its present life, in the namespace of the store's uid.
 func backfillRuns(storeUID, jobUID, requestID string, times []time.Time, now int64) (runs []store.MessageRun, ids []string, err error) {
 	namespace, err := uuid.Parse(storeUID)
 	if err != nil {

@@ -25,10 +25,11 @@ type enqueuing struct {
 	call
 	store *store.Store
 	task  string
-	due   int64 // when they are due, Unix ms; 0 = now
+	due   int64  // when they are due, Unix ms; 0 = now
+	keyID string // names the idempotency key, the same in all its lives; empty without a key
 }
 
-// run makes one run, with an id of its own or of the idempotency key.
+// run makes one run, with an id of its own.
 func (e *enqueuing) run(c *Client, args any) (r store.AdHocRun, err error) {
 	raw, err := json.Marshal(args)
 	if err != nil {
@@ -37,16 +38,24 @@ func (e *enqueuing) run(c *Client, args any) (r store.AdHocRun, err error) {
 	if len(raw) > job.MaxDocument {
 		return r, fmt.Errorf("%w: args: %d bytes, at most %d are allowed", ErrInvalidJob, len(raw), job.MaxDocument)
 	}
-	var id uuid.UUID
-	if e.key == "" {
-		id, err = c.ids.next()
-	} else if id, err = uuid.Parse(e.store.UID()); err == nil {
-		id = uuid.NewSHA1(id, []byte("idempotency/"+e.task+"/"+e.key))
-	}
+	id, err := c.ids.next()
 	if err != nil {
 		return r, fmt.Errorf("carillon: enqueue: %w", err)
 	}
 	return store.AdHocRun{ID: id.String(), Args: string(raw)}, nil
+}
+
+// nameKey sets keyID: the UUIDv5 of task and key in the namespace of the store's uid.
+func (e *enqueuing) nameKey() error {
+	if e.key == "" {
+		return nil
+	}
+	namespace, err := uuid.Parse(e.store.UID())
+	if err != nil {
+		return fmt.Errorf("carillon: enqueue: %w", err)
+	}
+	e.keyID = uuid.NewSHA1(namespace, []byte("idempotency/"+e.task+"/"+e.key)).String()
+	return nil
 }
 
 // message is what the runs have in common.
@@ -81,12 +90,21 @@ func (e *enqueuing) form(c *Client) *store.Form {
 	return f.(*store.Form)
 }
 
-// op is what a repeat of the call is known by, if it may have one.
-func (e *enqueuing) op(run string) string {
-	if e.key == "" {
+// op is what a repeat of the call is known by, if it may have one. The answer that is kept under it is the
+// id of the run that the present life of the key began with.
+func (e *enqueuing) op() string {
+	if e.keyID == "" {
 		return ""
 	}
-	return "idempotency:" + run
+	return "idempotency:" + e.keyID
+}
+
+// partitionOf is where a run goes: every life of a key has its answer in the same partition.
+func (e *enqueuing) partitionOf(r store.AdHocRun) int {
+	if e.keyID != "" {
+		return e.store.PartitionOf(e.keyID)
+	}
+	return e.store.PartitionOf(r.ID)
 }
 
 // send enqueues runs by partition, in batches, of which the next is made while one is under way. An
@@ -97,8 +115,10 @@ func (e *enqueuing) send(ctx context.Context, c *Client, runs []store.AdHocRun) 
 		return results.sent, nil
 	}
 	form := e.form(c)
-	if one := e.store.PartitionOf(runs[0].ID); len(runs) == 1 {
-		results.add(runs, e.put(ctx, one, form, runs))
+	if len(runs) == 1 {
+		answer, err := e.put(ctx, e.partitionOf(runs[0]), form, runs)
+		results.add(runs, err)
+		results.sent.first = answer
 		return results.sent, results.err
 	}
 	var sending sync.WaitGroup
@@ -111,7 +131,8 @@ func (e *enqueuing) send(ctx context.Context, c *Client, runs []store.AdHocRun) 
 				break
 			}
 			sending.Go(func() {
-				results.add(batch, e.put(ctx, p, form, batch))
+				_, err := e.put(ctx, p, form, batch)
+				results.add(batch, err)
 				<-places
 			})
 		}
@@ -132,12 +153,12 @@ func (e *enqueuing) byPartition(runs []store.AdHocRun) map[int][]store.AdHocRun 
 	return split
 }
 
-// put enqueues a batch of runs of one partition.
-func (e *enqueuing) put(ctx context.Context, partition int, form *store.Form, batch []store.AdHocRun) error {
-	op := e.op(batch[0].ID)
+// put enqueues a batch of runs of one partition, and returns the id of the first: of another run if the
+// idempotency key stands for one.
+func (e *enqueuing) put(ctx context.Context, partition int, form *store.Form, batch []store.AdHocRun) (first string, err error) {
+	op := e.op()
 	if e.due == 0 {
-		_, err := e.store.EnqueueNow(ctx, partition, store.AdHoc{Form: form, Op: op, Life: e.keyLife, Runs: batch})
-		return err
+		return e.store.EnqueueNow(ctx, partition, store.AdHoc{Form: form, Op: op, Life: e.keyLife, Runs: batch})
 	}
 	if op == "" {
 		op = uuid.NewString()
@@ -148,14 +169,14 @@ func (e *enqueuing) put(ctx context.Context, partition int, form *store.Form, ba
 		messages[i].Args = json.RawMessage(r.Args)
 		messages[i].Runs = []store.MessageRun{{ID: r.ID, Scheduled: e.due, Due: e.due}}
 	}
-	_, err := e.store.Submit(ctx, partition, store.Submission{Op: op, Answer: batch[0].ID, Life: e.keyLife, At: e.due, Messages: messages})
-	return err
+	return e.store.Submit(ctx, partition, store.Submission{Op: op, Answer: batch[0].ID, Life: e.keyLife, At: e.due, Messages: messages})
 }
 
 // sent is what was carried out.
 type sent struct {
 	runs  int
-	short error // some of it too few replicas have
+	first string // the id of the run, where there was one
+	short error  // some of it too few replicas have
 }
 
 // batches is what became of the batches of one EnqueueMany.

@@ -22,7 +22,8 @@ func RunAfter(d time.Duration) CallOption { return func(c *call) { c.at, c.after
 
 // IdempotencyKeyFor makes an Enqueue with the same key and task within life return the run of the
 // first, whatever its other options. Of a run for later, life counts from its time. At least ten
-// minutes are kept. After that the key is free, and makes a run of the same id.
+// minutes are kept. After that the key is free, and an Enqueue makes a new run with an id of its own,
+// whether the first has ended or not.
 func IdempotencyKeyFor(key string, life time.Duration) CallOption {
 	return func(c *call) { c.key, c.keyLife = key, life }
 }
@@ -59,6 +60,9 @@ func (c *Client) EnqueueMany(ctx context.Context, task string, args []any, opts 
 	if e.due, err = e.settle(ctx, s); err != nil {
 		return nil, err
 	}
+	if err := e.nameKey(); err != nil {
+		return nil, err
+	}
 	ids, runs := make([]string, len(args)), make([]store.AdHocRun, len(args))
 	for i, a := range args {
 		if runs[i], err = e.run(c, a); err != nil {
@@ -69,6 +73,9 @@ func (c *Client) EnqueueMany(ctx context.Context, task string, args []any, opts 
 	sent, err := e.send(ctx, c, runs)
 	if err != nil {
 		return nil, fmt.Errorf("carillon: enqueue: %d of %d runs were enqueued: %w", sent.runs, len(args), err)
+	}
+	if sent.first != "" {
+		ids[0] = sent.first
 	}
 	return ids, sent.short
 }

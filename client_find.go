@@ -244,7 +244,8 @@ func (c *Client) CancelRun(ctx context.Context, runID string, opts ...CallOption
 // RetryRun takes a run that failed for good out of the list of dead runs and sends it again as a new
 // run, whose id it returns: with the args, options and scheduled time it had, all its attempts, no
 // grace, and waiting in line if its job has no slot free. A second call gives ErrRunNotFound, as
-// does a run that is not in the list; ErrJobNotFound when its job was removed.
+// does a run that is not in the list; ErrJobNotFound when its job was removed; ErrLineFull when the
+// line for its slot is full: it stays in the list then.
 func (c *Client) RetryRun(ctx context.Context, runID string, opts ...CallOption) (string, error) {
 	s, err := c.store(callOf(opts).store)
 	if err != nil {

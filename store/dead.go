@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+
+	"github.com/carillon-project/carillon/job"
 )
 
 // Dead is a run that failed for good: its message as it was last started, whose first run it is.
@@ -57,15 +59,23 @@ func (s *Store) FindDead(ctx context.Context, runID string) (Dead, error) {
 // Retry takes a run out of the dead list and sends again in its place, as a new run; both or
 // neither. op identifies the call: a repeat of it gets the same answer. ErrRunNotFound when the
 // run is not in the list, since it was retried before or many failed after it; ErrJobNotFound
-// when its job was removed; ErrUnreadable when its message was set aside.
+// when its job was removed; ErrUnreadable when its message was set aside; ErrLineFull when 1,000 runs
+// wait for its slot: it stays in the list then.
 func (s *Store) Retry(ctx context.Context, op string, d Dead, again Message) error {
 	if d.Unreadable != "" {
 		return fmt.Errorf("store: retry run %s: %w: trigger the job or enqueue the task again: %s", d.Runs[0].ID, ErrUnreadable, d.Unreadable)
 	}
 	k := s.partitions[d.Partition]
 	old := d.Runs[0].ID
-	keys := []string{k.events(), k.jobs(), k.op(op), k.dead(), k.removed(), k.stream(again.Executor)}
-	args := append(s.env(), int(opLife.Seconds()), d.body, again.Encode(), "retry of "+old)
+	keys := []string{
+		k.events(), k.jobs(), k.op(op), k.dead(), k.removed(), k.stream(again.Executor),
+		k.slot(again.Slot), k.waiting(again.Slot), k.waitingRuns(again.Slot), k.waitingIndex(),
+	}
+	lineUp := "0"
+	if d.Overlap == job.OverlapQueue {
+		lineUp = "1"
+	}
+	args := append(s.env(), int(opLife.Seconds()), d.body, again.Encode(), "retry of "+old, lineUp)
 	reply, err := s.run(ctx, retryScript, keys, args...)
 	if refused(err) {
 		return err
@@ -75,6 +85,8 @@ func (s *Store) Retry(ctx context.Context, op string, d Dead, again Message) err
 		return runNotFound(old, "it is not among the runs that failed for good")
 	case "REMOVED":
 		return fmt.Errorf("store: retry run %s: %w: %q was removed", old, ErrJobNotFound, d.JobID)
+	case "FULL":
+		return fmt.Errorf("store: retry run %s: %w: 1,000 runs wait for slot %q; it is still among the dead runs, retry it when the line is shorter", old, ErrLineFull, again.Slot)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ var (
 	ErrJobNotFound     = errors.New("job not found")
 	ErrRunNotFound     = errors.New("run not found")
 	ErrRunFollows      = errors.New("run follows another in its slot")
+	ErrLineFull        = errors.New("line for a slot is full")
 	ErrFenced          = errors.New("fenced: a newer leader has taken office")
 	ErrEpoch           = errors.New("term_regressed: the fence belongs to another incarnation of etcd")
 	ErrPaused          = errors.New("scheduler is paused")

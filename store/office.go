@@ -195,6 +195,9 @@ func (s *Store) PromoteDelayed(ctx context.Context, partition int, o Office, now
 	keys := []string{k.events(), k.jobs(), k.fence(), k.delayed(), k.delayedRuns(), k.removed()}
 	var args []any
 	for i, b := range bodies {
+		if b == nil {
+			continue // it was cancelled between the two reads
+		}
 		m, err := DecodeMessage(text(b))
 		if err != nil {
 			s.log.Error("delayed run cannot be read, left where it is", "run", ids[i], "error", err)

@@ -76,6 +76,16 @@ func (s *Store) Enqueue(ctx context.Context, partition int, op, answer string, l
 	return s.Submit(ctx, partition, Submission{Op: op, Answer: answer, Life: life, JobID: jobID, UID: uid, Messages: messages})
 }
 
+// Life returns the token with which the present life of a name began, in one partition. When there is none
+// it begins one with the given token, which ends after life, or ten minutes if that is longer.
+func (s *Store) Life(ctx context.Context, partition int, name, token string, life time.Duration) (string, error) {
+	reply, err := s.run(ctx, lifeScript, []string{s.partitions[partition].op(name)}, lifeOf(life), token)
+	if refused(err) {
+		return "", err
+	}
+	return text(reply), err
+}
+
 // Backfill puts runs of past times of a job into its stream; each run at most once within life,
 // however often and with whatever others it is sent. At most 500 runs a call. ErrJobNotFound when
 // the job is not there any more.

@@ -10,7 +10,7 @@ import (
 	"github.com/carillon-project/carillon/store"
 )
 
-var adhocTests = []conformance{
+var adhocTests = append(lifeTests, []conformance{
 	{"enqueue: runs for later wait in delayed", enqueueLater},
 	{"cancel: a run that was fetched does not start any more", cancelFetched},
 	{"cancel: what shares an entry or a message stays", cancelShared},
@@ -25,7 +25,7 @@ var adhocTests = []conformance{
 	{"lines: in order, once, and not after a later attempt", linesOnce},
 	{"lines: the latest are kept, for a while", linesCapped},
 	{"find: an ended run by its job, or by the event log", findEnded},
-}
+}...)
 
 func enqueueLater(t *testing.T, open Open) {
 	r := newRig(t, open)
