@@ -94,7 +94,7 @@ func (l *line) leave(e store.Fetched, err error) {
 		clear(l.reported)
 	}
 	l.reported[key] = true
-	l.log.Warn("message of a newer format, left to newer nodes", "entry", e.ID, "error", err)
+	l.log.Warn("this node cannot read it, left to others", "entry", e.ID, "error", err)
 }
 
 // giveUp hands back what was left to newer nodes for long enough.
@@ -161,6 +161,10 @@ func (l *line) act(ctx, work context.Context, s sorted, room int) (more bool, er
 		}
 		used, err := l.startNext(ctx, work, n)
 		room -= used
+		if errors.Is(err, store.ErrNewerFormat) || errors.Is(err, store.ErrUnreadable) { // this line waits alone
+			l.leave(store.Fetched{ID: n.entry, Bodies: []string{"line " + n.slot}}, err)
+			continue
+		}
 		if err != nil {
 			l.pool.slots.give(room)
 			return true, err

@@ -98,6 +98,8 @@ func (c *checker) inspections() []inspection {
 		{c.walkLines, c.probeLines},
 		{c.walkScores(c.keys.delayed()), c.probeDelayed},
 		{c.walkFields(c.keys.delayedRuns()), c.probeDelayedRuns},
+		{c.walkFields(c.keys.delayedRuns()), c.probeDelayedTexts},
+		{c.walkLineTexts, c.probeLineTexts},
 		{c.walkStreams, c.probeStreams},
 		{c.walkEntries, c.probeEntries},
 		{c.walkPending, c.probePending},

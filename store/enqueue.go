@@ -64,8 +64,8 @@ func (s *Store) Running(ctx context.Context, partition int) ([]RunningRun, error
 	runs := make([]RunningRun, 0, len(values))
 	for _, v := range values {
 		r, err := decodeRunning(v)
-		if err != nil {
-			s.log.Error("entry of running cannot be read", "partition", partition, "error", err)
+		if err != nil { // it is recovered, or laid aside, when its lease ends
+			s.warnOnce("entry of running cannot be read", s.partitions[partition].running(), v[:min(len(v), 200)], "error", err)
 			continue
 		}
 		r.Partition = partition
@@ -77,7 +77,7 @@ func (s *Store) Running(ctx context.Context, partition int) ([]RunningRun, error
 func decodeRunning(value string) (RunningRun, error) {
 	head, body, _ := strings.Cut(value, "\n")
 	f := strings.Split(head, "\t")
-	if len(f) != 6 {
+	if version, _, _ := strings.Cut(body, "\t"); len(f) != 6 && !newerFormat(version) {
 		return RunningRun{}, fmt.Errorf("store: running: %w: %d fields", ErrUnreadable, len(f))
 	}
 	m, err := DecodeMessage(body)
@@ -87,6 +87,9 @@ func decodeRunning(value string) (RunningRun, error) {
 	n := numbers{}
 	r := RunningRun{Message: m, Owner: f[0], Started: n.read(f[1]), Cancelled: f[5] == "1"}
 	r.Attempt = n.count(f[2])
+	if r.Started < 0 || len(f[5]) != 1 || f[5][0] < '0' || f[5][0] > '9' { // scripts could not read it either
+		n.note(fmt.Errorf("head %.40q", head))
+	}
 	r.Node, _, _ = strings.Cut(f[0], "/")
 	return r, n.unreadable("running")
 }

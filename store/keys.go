@@ -32,7 +32,7 @@ import (
 //	op:<op id>            string  each client mutation              after opLife, or as it says
 //	history:<job>         list    dispatch start finish recover …   capped (tidy: by age); expires after its job
 //	past:<day>            hash    finish_plain                      tidy, when all its rows are old; expires later
-//	dead                  list    finish recover retry set_aside    capped
+//	dead                  list    finish recover retry *_aside      capped
 //	log:<run>             stream  lines                             capped; expires as a history
 //	events                stream  nearly all                        capped (tidy: by age)
 //	wake (channel)        —       whatever changes the next time    —

@@ -30,6 +30,7 @@ type Store struct {
 	crossing   crossing   // of submissions
 	seen       seen       // of the registry
 	alike      alike      // records read for the leader
+	warned     warned     // what was logged once
 }
 
 const storeFormat = "1"

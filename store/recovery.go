@@ -2,14 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/carillon-project/carillon/job"
 )
@@ -18,18 +16,22 @@ import (
 // them all.
 const MaxLost = 3
 
-func rangeBy(now int64, limit int) *redis.ZRangeBy {
-	return &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now, 10), Count: int64(limit)}
-}
-
 // RecoverExpired takes the runs whose leases have ended from their nodes, up to limit: each is
-// sent again as the next attempt, or closed as lost. It returns how many were taken.
+// sent again as the next attempt, or closed as lost. It returns how many were taken. What no node can read goes to
+// the dead runs; runs of a newer format stay with their leases, and stand in nobody's way.
 func (s *Store) RecoverExpired(ctx context.Context, partition int, o Office, now int64, limit int) (int, error) {
-	ids, err := s.dueMembers(ctx, s.partitions[partition].leases(), now, limit)
-	if err != nil {
-		return 0, err
-	}
-	return s.recover(ctx, partition, o, ids, false, "lease expired")
+	taken := 0
+	err := s.eachDue(ctx, s.partitions[partition].leases(), now, limit, func(ids []string) (stayed int, more bool, err error) {
+		for some := range slices.Chunk(ids, 100) {
+			n, left, err := s.recoverSome(ctx, partition, o, some, false, "lease expired")
+			taken, stayed = taken+n, stayed+left
+			if err != nil {
+				return stayed, false, err
+			}
+		}
+		return stayed, taken < limit, nil
+	})
+	return taken, err
 }
 
 // RecoverNode takes the runs of one boot of a node, whose process is proven gone, before their
@@ -63,7 +65,7 @@ func (s *Store) ClampLeases(ctx context.Context, partition int, o Office, ahead 
 func (s *Store) recover(ctx context.Context, partition int, o Office, ids []string, revoke bool, cause string) (int, error) {
 	taken := 0
 	for chunk := range slices.Chunk(ids, 100) {
-		n, err := s.recoverSome(ctx, partition, o, chunk, revoke, cause)
+		n, _, err := s.recoverSome(ctx, partition, o, chunk, revoke, cause)
 		taken += n
 		if err != nil {
 			return taken, err
@@ -72,43 +74,53 @@ func (s *Store) recover(ctx context.Context, partition int, o Office, ids []stri
 	return taken, nil
 }
 
-func (s *Store) recoverSome(ctx context.Context, partition int, o Office, ids []string, revoke bool, cause string) (int, error) {
+// recoverSome takes some runs; stayed is how many leases may still be as they were.
+func (s *Store) recoverSome(ctx context.Context, partition int, o Office, ids []string, revoke bool, cause string) (taken, stayed int, err error) {
 	k := s.partitions[partition]
 	values, err := s.reader.HMGet(ctx, k.running(), ids...).Result()
 	if err != nil {
-		return 0, s.explain("recover", err)
+		return 0, 0, s.explain("recover", err)
+	}
+	bad := k.brokenRunning(ids, values)
+	if _, err := s.layAside(ctx, k, o, k.runningPool(), bad); err != nil {
+		return 0, 0, err
 	}
 	keys := []string{k.events(), k.jobs(), k.fence(), k.running(), k.leases(), k.dead(), k.removed()}
-	args := []any{"0"}
+	args, owners := []any{"0"}, []string{}
 	if revoke {
 		args[0] = "1"
 	}
 	for i, v := range values {
 		if v == nil {
 			keys = append(keys, k.slot(""), k.waiting(""), k.history(""), k.stream(""))
-			args = append(args, ids[i], "", cause, "", "")
+			args, owners = append(args, ids[i], "", cause, "", ""), append(owners, "")
 			continue
 		}
 		r, err := decodeRunning(text(v))
 		if err != nil {
-			s.log.Error("lost run cannot be read, left where it is", "run", ids[i], "error", err)
+			if errors.Is(err, ErrNewerFormat) {
+				s.warnOnce("a lost run of a newer format waits for a newer node", k.running(), ids[i], "run", ids[i])
+				stayed++
+			}
 			continue
 		}
 		again, rest, why := afterLoss(r, cause)
 		keys = append(keys, k.slot(r.Slot), k.waiting(r.Slot), k.history(r.JobID), k.stream(r.Executor))
-		args = append(args, ids[i], r.Owner, why, again, rest)
+		args, owners = append(args, ids[i], r.Owner, why, again, rest), append(owners, r.Owner)
 	}
 	if len(args) == 1 {
-		return 0, nil
+		return 0, stayed, nil
 	}
 	t, err := s.office(ctx, recoverScript, o, keys, args...)
-	taken := 0
-	for _, tag := range t {
-		if tag == "RERUN" || tag == "CLOSED" {
+	for i, tag := range t {
+		switch {
+		case tag == "RERUN" || tag == "CLOSED":
 			taken++
+		case tag == "CHANGED" && owners[i] != "": // otherwise it was a lease of nothing, and is gone
+			stayed++
 		}
 	}
-	return taken, err
+	return taken, stayed, err
 }
 
 // afterLoss decides what a lost run becomes: the body to send again, or "" when it ends here; the body of what
@@ -177,35 +189,50 @@ func (s *Store) Reclaim(ctx context.Context, partition int, o Office, c Consumer
 // behind or gone, and nudges would only make it longer.
 const sweepBacklog = 1000
 
-// Sweep nudges every line whose slot has room: a nudge may have been lost with its consumer.
+// Sweep nudges every line whose slot has room: a nudge may have been lost with its consumer. What no node can
+// read at the head of a line is moved to the dead runs; a line whose head is of a newer format waits. A line that
+// fails stops no other; the error names them all.
 func (s *Store) Sweep(ctx context.Context, partition int) error {
 	k := s.partitions[partition]
 	slots, err := s.reader.SMembers(ctx, k.waitingIndex()).Result()
 	if err != nil {
 		return s.explain("sweep", err)
 	}
+	var faults []error
 	for _, slot := range slots {
-		id, m, err := s.headOfLine(ctx, k, slot)
-		if err != nil {
-			return err
+		err := s.sweepLine(ctx, k, slot)
+		if ctx.Err() != nil {
+			return s.explain("sweep", err)
 		}
-		executor := m.Executor
-		if id == "" {
-			executor = job.DefaultName // an empty line: the nudge takes it out of the index
-		}
-		waiting, err := s.reader.XLen(ctx, k.stream(executor)).Result()
-		if err == nil && waiting > sweepBacklog {
+		if errors.Is(err, ErrNewerFormat) {
+			s.warnOnce("a line waits for a newer node", k.waiting(slot), slot, "slot", slot, "error", err)
 			continue
 		}
-		busy, err := s.reader.Get(ctx, k.slot(slot)).Int()
-		if err == nil && busy >= m.Max {
-			continue
-		}
-		if _, err := s.run(ctx, nudgeScript, []string{k.events(), k.jobs(), k.stream(executor)}, append(s.env(), slot)...); err != nil {
-			return err
-		}
+		faults = append(faults, err)
 	}
-	return nil
+	return errors.Join(faults...)
+}
+
+// sweepLine nudges one line if its slot has room.
+func (s *Store) sweepLine(ctx context.Context, k keys, slot string) error {
+	id, m, err := s.headOfLine(ctx, k, slot)
+	if err != nil {
+		return err
+	}
+	executor := m.Executor
+	if id == "" {
+		executor = job.DefaultName // an empty line: the nudge takes it out of the index
+	}
+	waiting, err := s.reader.XLen(ctx, k.stream(executor)).Result()
+	if err == nil && waiting > sweepBacklog {
+		return nil
+	}
+	busy, err := s.reader.Get(ctx, k.slot(slot)).Int()
+	if err == nil && busy >= m.Max {
+		return nil
+	}
+	_, err = s.run(ctx, nudgeScript, []string{k.events(), k.jobs(), k.stream(executor)}, append(s.env(), slot)...)
+	return err
 }
 
 // Audit compares the slot counters of a partition with what runs and mends what differs. It

@@ -137,26 +137,6 @@ func (s *Store) StartNext(ctx context.Context, c Consumer, owner string, lease t
 	return StartReply{}, fmt.Errorf("store %s: start next of slot %q: %w", s.cfg.Name, slot, ErrChanged)
 }
 
-// headOfLine reads the first in line; an empty id when there is none.
-func (s *Store) headOfLine(ctx context.Context, k keys, slot string) (string, Message, error) {
-	ids, err := s.reader.ZRange(ctx, k.waiting(slot), 0, 0).Result()
-	if err != nil {
-		return "", Message{}, s.explain("line", err)
-	}
-	if len(ids) == 0 {
-		return "", Message{}, nil
-	}
-	body, err := s.reader.HGet(ctx, k.waitingRuns(slot), ids[0]).Result()
-	if errors.Is(err, redis.Nil) {
-		return "", Message{}, nil // it left the line between the two reads; the script says CHANGED
-	}
-	if err != nil {
-		return "", Message{}, s.explain("line", err)
-	}
-	m, err := DecodeMessage(body)
-	return ids[0], m, err
-}
-
 // sendNudgeTo passes a nudge on to the executor of the first in line, which another job with the
 // same key may have put elsewhere.
 func (s *Store) sendNudgeTo(ctx context.Context, k keys, c Consumer, executor, entry, slot string) error {

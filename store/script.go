@@ -116,6 +116,7 @@ var (
 	startAllScript      = newScript("start_all", alone, 7, 1)
 	postponeScript      = newScript("postpone", lib, 5, 0)
 	setAsideScript      = newScript("set_aside", lib, 4, 1)
+	layAsideScript      = newScript("lay_aside", lib, 7, 2)
 	nextScript          = newScript("next", lib, 12, 0)
 	renewScript         = newScript("renew", alone, 2, 0).allowOOM()
 	finishScript        = newScript("finish", ending, 11, 2).allowOOM()

@@ -29,8 +29,9 @@ if not id then
   redis.call('SREM', KEYS[7], ARGV[11])
   return done('EMPTY', 0)
 end
-if id ~= ARGV[10] then return done('CHANGED', 0) end
-local m = parse(redis.call('HGET', KEYS[10], id))
+local text = redis.call('HGET', KEYS[10], id)
+if id ~= ARGV[10] or not text then return done('CHANGED', 0) end
+local m = parse(text)
 local function leave()
   redis.call('ZREM', KEYS[9], id)
   redis.call('HDEL', KEYS[10], id)
@@ -41,7 +42,8 @@ if m.uid ~= '' and redis.call('ZSCORE', KEYS[6], m.uid) then
   skip(m, KEYS[11], 'cancelled', 'job_cancelled', 'job removed')
   return done('REMOVED', 0)
 end
-if tonumber(redis.call('GET', KEYS[8]) or '0') >= m.max then return done('FULL', 0) end
+local busy = redis.pcall('GET', KEYS[8]) or '0' -- a counter that cannot be read is full until audit has mended it
+if type(busy) ~= 'string' or (tonumber(busy) or m.max) >= m.max then return done('FULL', 0) end
 local missed = judge(m, KEYS[11])
 leave()
 local run, sched = first(m)

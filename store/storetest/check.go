@@ -116,7 +116,7 @@ var plantedFaults = []planted{
 	{store.RunWithoutPlace, "fails", func(r *rig) { r.raw.do("ZREM", r.key("delayed"), "fails") }, nil},
 	{store.RunInTwoPlaces, "runs", func(r *rig) {
 		r.raw.do("ZADD", r.key("delayed"), r.now()+1e6, "runs")
-		r.raw.do("HSET", r.key("delayed_runs"), "runs", "twice")
+		r.raw.do("HSET", r.key("delayed_runs"), "runs", adHoc("runs").Encode())
 	}, func(r *rig) {
 		r.raw.do("ZREM", r.key("delayed"), "runs")
 		r.raw.do("HDEL", r.key("delayed_runs"), "runs")

@@ -21,6 +21,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 	all := slices.Concat(jobTests, dispatchTests, startTests, lineTests, finishTests, finishPlainTests, leaseTests, reclaimTests,
 		recordTests, lostReplyTests, executorTests, partitionTests, modelTests, adhocTests, enqueueNowTests, checkTests, calendarTests, pastTests, identityTests,
 		outcomeTests)
+	all = append(all, poisonTests...)
 	t.Run("rules", func(t *testing.T) {
 		for _, c := range all {
 			t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
