@@ -79,12 +79,14 @@ func (c *Client) applyUpdate(ctx context.Context, change Change) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	return c.change(ctx, s, wanted.ID, job.JobModified, "applied", func(old store.Entry) (store.Entry, error) {
+	var skipped Row
+	return c.change(ctx, s, wanted.ID, job.JobModified, "applied", func(old store.Entry) (updated store.Entry, err error) {
 		if err := change.current(old); err != nil {
 			return old, err
 		}
-		return replaced(old, e, time.UnixMilli(now), almanacOf(ctx, s, wanted.ID))
-	})
+		updated, skipped, err = replaced(old, e, time.UnixMilli(now), almanacOf(ctx, s, wanted.ID))
+		return updated, err
+	}, &skipped)
 }
 
 // current reports whether a stored job is the one that the change was planned for. A dispatch

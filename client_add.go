@@ -119,6 +119,9 @@ func newEntry(j Job, now int64) (store.Entry, error) {
 	}, nil
 }
 
+// errNoTimeLeft is wrapped by schedule, beside ErrInvalidTrigger, when a trigger has ended.
+var errNoTimeLeft = errors.New("it has no time left")
+
 // schedule sets the first time of e strictly after now, or as its next_run_time says. A date in
 // the past is due at once.
 func schedule(e *store.Entry, now time.Time, by *almanac) error {
@@ -139,9 +142,9 @@ func schedule(e *store.Entry, now time.Time, by *almanac) error {
 	}
 	explicit, said := asked.Time()
 	if first.IsZero() && !said {
-		return fmt.Errorf("%w: it has no time left after %s", ErrInvalidTrigger, job.FormatTime(now))
+		return fmt.Errorf("%w: %w after %s", ErrInvalidTrigger, errNoTimeLeft, job.FormatTime(now))
 	}
-	if asked.IsPaused() {
+	if asked.IsPaused() { // the times of its pause are those after it was added, see passed
 		e.State, e.Next, e.RunTime = store.Paused, 0, 0
 		return nil
 	}
@@ -192,40 +195,57 @@ func compact(doc json.RawMessage) json.RawMessage {
 // asked for, the job keeps its identity, pause, phase and pending backlog; otherwise it is scheduled
 // anew.
 func (c *Client) replace(ctx context.Context, s *store.Store, e store.Entry, now int64) (Job, error) {
-	return c.change(ctx, s, e.Job.ID, job.JobModified, "replaced", func(old store.Entry) (store.Entry, error) {
-		return replaced(old, e, time.UnixMilli(now), almanacOf(ctx, s, e.Job.ID))
-	})
+	var skipped Row
+	return c.change(ctx, s, e.Job.ID, job.JobModified, "replaced", func(old store.Entry) (updated store.Entry, err error) {
+		updated, skipped, err = replaced(old, e, time.UnixMilli(now), almanacOf(ctx, s, e.Job.ID))
+		return updated, err
+	}, &skipped)
 }
 
-// replaced is old with the definition of e.
-func replaced(old, e store.Entry, now time.Time, by *almanac) (store.Entry, error) {
-	updated := old
+// replaced is old with the definition of e. skipped is what passed while it was stopped, if that ends.
+func replaced(old, e store.Entry, now time.Time, by *almanac) (updated store.Entry, skipped Row, err error) {
+	updated = old
 	updated.Job = e.Job
 	if bytes.Equal(old.Given, e.Given) {
 		updated.Job.Trigger = old.Job.Trigger
 		if e.Job.NextRunTime.IsZero() {
-			return updated, nil
+			return updated, Row{}, nil
 		}
 	}
 	updated.Given = e.Given
-	return updated, reschedule(&updated, now, by)
+	skipped, err = reschedule(old, &updated, now, by)
+	return updated, skipped, err
 }
 
-// reschedule gives e its next time by its new trigger; a paused job stays paused unless an
-// explicit next_run_time says otherwise.
-func reschedule(e *store.Entry, now time.Time, by *almanac) error {
-	paused := e.State == store.Paused && e.Job.NextRunTime.IsZero()
-	reason := e.Reason
-	if !paused {
-		e.State, e.Reason = store.Active, ""
+// reschedule gives e its next time by its new trigger, or as its next_run_time says; a paused job stays
+// paused unless an explicit next_run_time says otherwise. The times of the old trigger that passed while the
+// job was stopped are skipped: later nobody could tell which they were.
+func reschedule(old store.Entry, e *store.Entry, now time.Time, by *almanac) (skipped Row, err error) {
+	if e.Job.NextRunTime.IsPaused() && bytes.Equal(old.Given, e.Given) && (old.Next != 0 || old.State == store.Paused) {
+		e.Job.NextRunTime = job.NextRun{}
+		if old.State != store.Paused {
+			e.State, e.Reason, e.RunTime = store.Paused, "", 0
+		}
+		return Row{}, nil // its next time is kept, as by PauseJob
 	}
+	if old.State != store.Active {
+		skipped = passed(old, now, by)
+	}
+	paused, reason := e.State == store.Paused && e.Job.NextRunTime.IsZero(), e.Reason
+	if e.Job.NextRunTime.IsPaused() { // its next time is kept from here on: those before it were of another trigger
+		paused, reason, e.Job.NextRunTime = true, "", job.NextRun{}
+	}
+	e.State, e.Reason = store.Active, ""
 	if err := schedule(e, now, by); err != nil {
-		return err
+		return Row{}, err
 	}
 	if paused {
 		e.State, e.Reason, e.RunTime = store.Paused, reason, 0
 	}
-	return nil
+	if until := ceilMillis(skipped.Until); skipped.Count > 0 && (e.Next == 0 || e.Next > until) {
+		e.Last = max(e.Last, until)
+	}
+	return skipped, nil
 }
 
 // errUnchanged is what the function of change returns when there is nothing to do.
@@ -244,12 +264,18 @@ func (c *Client) change(ctx context.Context, s *store.Store, id string, kind job
 		if errors.Is(err, errUnchanged) {
 			return old.Document(), nil
 		}
-		if err != nil {
+		answer, this := updated.Document(), fmt.Sprintf("%s:%d", op, round)
+		var over *ending
+		switch {
+		case errors.As(err, &over):
+			answer, err = end(ctx, s, this, old, over.why, counted(skipped))
+		case err != nil:
 			return Job{}, fmt.Errorf("carillon: change job %q: %w", id, err)
+		default:
+			err = s.Update(ctx, this, old, updated, kind, cause, counted(skipped)...)
 		}
-		err = s.Update(ctx, fmt.Sprintf("%s:%d", op, round), old, updated, kind, cause, counted(skipped)...)
-		if err == nil {
-			return updated.Document(), nil
+		if err == nil || errors.Is(err, ErrNotReplicated) {
+			return answer, err
 		}
 		if !errors.Is(err, store.ErrChanged) {
 			return Job{}, err
@@ -270,7 +296,9 @@ func (c *Client) ModifyJob(ctx context.Context, id string, f func(*Job) error, o
 	if err != nil {
 		return Job{}, err
 	}
+	var skipped Row
 	return c.change(ctx, s, id, job.JobModified, "", func(old store.Entry) (store.Entry, error) {
+		skipped = Row{}
 		j := old.Job
 		j.Trigger = old.Given
 		if err := f(&j); err != nil {
@@ -288,14 +316,15 @@ func (c *Client) ModifyJob(ctx context.Context, id string, f func(*Job) error, o
 			if updated.Job.Trigger, err = trigger.Resolve(j.Trigger, time.UnixMilli(now)); err != nil {
 				return old, err
 			}
-			return updated, reschedule(&updated, time.UnixMilli(now), almanacOf(ctx, s, id))
+		} else {
+			updated.Job.Trigger = old.Job.Trigger
+			if j.NextRunTime.IsZero() {
+				return updated, nil
+			}
 		}
-		updated.Job.Trigger = old.Job.Trigger
-		if !j.NextRunTime.IsZero() {
-			return updated, reschedule(&updated, time.UnixMilli(now), almanacOf(ctx, s, id))
-		}
-		return updated, nil
-	})
+		skipped, err = reschedule(old, &updated, time.UnixMilli(now), almanacOf(ctx, s, id))
+		return updated, err
+	}, &skipped)
 }
 
 // RescheduleJob gives a job another trigger, counted from now. A paused job stays paused.

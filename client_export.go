@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
 )
 
@@ -95,6 +98,9 @@ func (c *Client) Import(ctx context.Context, jobs []Job, opts ...CallOption) ([]
 	stored := make([]Job, 0, len(jobs))
 	for i, j := range prepared {
 		one, err := c.AddJob(ctx, j, opts...)
+		if stoppedForGood(j, err) {
+			one, err = c.addStopped(ctx, j)
+		}
 		if err != nil {
 			return stored, fmt.Errorf("carillon: import: job %d, %q, after %d were added: %w", i+1, j.ID, len(stored), err)
 		}
@@ -124,11 +130,42 @@ func (c *Client) importable(ctx context.Context, j *Job, replace bool) error {
 	_, err = s.Get(ctx, j.ID)
 	switch {
 	case errors.Is(err, ErrJobNotFound):
-		return schedule(&e, time.UnixMilli(now), almanacOf(ctx, s, j.ID))
+		if err = schedule(&e, time.UnixMilli(now), almanacOf(ctx, s, j.ID)); stoppedForGood(*j, err) {
+			return nil
+		}
+		return err
 	case err != nil:
 		return err
 	case !replace:
 		return ErrConflictingID
 	}
 	return nil
+}
+
+// stoppedForGood reports whether AddJob has refused a paused job because it has no time left. An import takes
+// it all the same: it was there, and ends when it is resumed.
+func stoppedForGood(j Job, refusal error) bool {
+	return j.NextRunTime.IsPaused() && errors.Is(refusal, errNoTimeLeft)
+}
+
+// addStopped adds a paused job that has no time left.
+func (c *Client) addStopped(ctx context.Context, j Job) (Job, error) {
+	j, s, err := c.prepare(ctx, j)
+	if err != nil {
+		return Job{}, err
+	}
+	now, err := s.Now(ctx, 0)
+	if err != nil {
+		return Job{}, err
+	}
+	e, err := newEntry(j, now)
+	if err != nil {
+		return Job{}, err
+	}
+	almanac := almanacOf(ctx, s, j.ID)
+	if _, err := almanac.parse(e.Job.Trigger); err != nil {
+		return Job{}, err
+	}
+	e.CalendarsVersion, e.State, e.Job.NextRunTime = almanac.version(), store.Paused, job.NextRun{}
+	return e.Document(), s.Add(ctx, uuid.NewString(), e)
 }

@@ -168,7 +168,7 @@ func (c *Client) planned(ctx context.Context, set JobSet, j Job) (Change, error)
 	if err != nil {
 		return change, err
 	}
-	_, err = replaced(old, e, time.UnixMilli(now), almanacOf(ctx, s, j.ID))
+	_, _, err = replaced(old, e, time.UnixMilli(now), almanacOf(ctx, s, j.ID))
 	return change, err
 }
 

@@ -126,7 +126,9 @@ func TestReschedule(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			e := entryAt(t, doc, time.Time{}, c.asked)
 			e.State, e.Reason = c.state, "why"
-			if err := reschedule(&e, noon, &almanac{}); err != nil {
+			old := e
+			old.Given = json.RawMessage(`{"type":"interval","every":"2h"}`)
+			if _, err := reschedule(old, &e, noon, &almanac{}); err != nil {
 				t.Fatal(err)
 			}
 			if e.State != c.want || (e.RunTime != 0) != (c.want == store.Active) {

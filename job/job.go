@@ -23,6 +23,10 @@ type Job struct {
 	Description string            `json:"description,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	NextRunTime NextRun           `json:"next_run_time,omitzero"`
+
+	// Ended is why a job has ended and is not stored any more, in the answer of a call that found it so.
+	// It is refused in a document.
+	Ended string `json:"ended,omitempty"`
 }
 
 // Options are the settings that have defaults per node or client as well as per job.

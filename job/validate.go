@@ -56,6 +56,9 @@ func (j Job) Validate() error {
 	if strings.HasPrefix(j.ID, "@") {
 		fault(fmt.Errorf("id: %q: a leading @ is reserved for ad-hoc runs", j.ID))
 	}
+	if j.Ended != "" {
+		fault(errors.New("ended: is what an answer says of a job that is gone; leave it out"))
+	}
 	fault(ValidID("task", j.Task))
 	for kind, v := range map[string]string{"executor": j.Executor, "store": j.Store, "key": j.Key} {
 		if v != "" {

@@ -134,7 +134,7 @@ func (e Entry) Document() job.Job {
 }
 
 func (e Entry) encode() (string, error) {
-	e.Job.NextRunTime = job.NextRun{}
+	e.Job.NextRunTime, e.Job.Ended = job.NextRun{}, ""
 	e.Job = e.Job.WithoutDefaults()
 	if bytes.Equal(e.Given, e.Job.Trigger) {
 		e.Given = nil

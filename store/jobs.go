@@ -83,6 +83,24 @@ func (s *Store) Update(ctx context.Context, op string, old, updated Entry, kind 
 	return cmp.Or(answerOf("update job", id, text(reply)), err)
 }
 
+// FinishJob removes a job that has no time left, as a dispatch of its last time does, if nothing happened
+// to it since it was read; otherwise it returns ErrChanged, and the caller reads again. why is told with
+// the event job_resumed, beside job_removed with the cause "finished"; rows go into the job's history in the
+// same step.
+func (s *Store) FinishJob(ctx context.Context, op string, old Entry, why string, rows ...job.Row) error {
+	id := old.Job.ID
+	k := s.partitions[s.PartitionOf(id)]
+	args := append(s.env(), int(opLife.Seconds()), id, old.Header.Encode(), clean(why))
+	for _, r := range rows {
+		args = append(args, HistoryRow(r))
+	}
+	reply, err := s.run(ctx, finishJobScript, k.ofJob(op, id), args...)
+	if refused(err) {
+		return err
+	}
+	return cmp.Or(answerOf("finish job", id, text(reply)), err)
+}
+
 // Remove deletes a job and cancels its runs that have not started. Those that run go on; Running
 // and Cancel end them.
 func (s *Store) Remove(ctx context.Context, op, id string) (uid string, err error) {

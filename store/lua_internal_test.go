@@ -11,7 +11,7 @@ import (
 var parts = map[string]int{"lib": 100, "messages": 60, "displace": 40, "taken": 50, "ends": 70, "fence": 80, "refer": 40, "claim": 45, "past": 60}
 
 var allScripts = []*script{
-	initScript, addScript, updateScript, removeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
+	initScript, addScript, updateScript, finishJobScript, removeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, lifeScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, finishPlainScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
 	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tidyScript, recallScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript,

@@ -98,6 +98,7 @@ var (
 	initScript          = newScript("init", alone, 1, 0)
 	addScript           = newScript("add", refers, 7, 0).acknowledged()
 	updateScript        = newScript("update", refers, 7, 0).acknowledged()
+	finishJobScript     = newScript("finish_job", refers, 7, 0).acknowledged()
 	removeScript        = newScript("remove", refers, 11, 0).acknowledged()
 	enqueueScript       = newScript("enqueue", lib, 6, 0).acknowledged()
 	enqueueNowScript    = newScript("enqueue_now", lib, 4, 1).acknowledged()

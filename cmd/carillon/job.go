@@ -50,7 +50,13 @@ func (a *app) jobChangeCommand(verb, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.answer(j, func(w io.Writer) { fmt.Fprintf(w, "%sd %s; next run %s\n", verb, j.ID, nextRun(j)) })
+			return a.answer(j, func(w io.Writer) {
+				if j.Ended != "" {
+					fmt.Fprintf(w, "%s has ended: %s; see carillon job history %s\n", j.ID, j.Ended, j.ID)
+					return
+				}
+				fmt.Fprintf(w, "%sd %s; next run %s\n", verb, j.ID, nextRun(j))
+			})
 		})
 	}
 	return c

@@ -22,6 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 		recordTests, lostReplyTests, executorTests, partitionTests, modelTests, adhocTests, enqueueNowTests, checkTests, calendarTests, pastTests, identityTests,
 		outcomeTests)
 	all = append(all, poisonTests...)
+	all = append(all, finishJobTests...)
 	t.Run("rules", func(t *testing.T) {
 		for _, c := range all {
 			t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
