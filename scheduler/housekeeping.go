@@ -9,28 +9,18 @@ import (
 	"github.com/carillon-project/carillon/store"
 )
 
-// auditEvery is how often counters are audited and uids of removed jobs forgotten.
-const auditEvery = time.Minute
-
 // reclaimBatch is how many entries one call of store.Reclaim puts back at most.
 const reclaimBatch = 100
 
-// keepHouse puts back what consumers fetched and never started, keeps lines moving, and audits,
-// until ctx ends; an error means that the office is over. Other failures are tried again at the
-// next round.
+// keepHouse puts back what consumers fetched and never started, and keeps lines moving, until ctx ends; an
+// error means that the office is over. Other failures are tried again at the next round.
 func (p *partition) keepHouse(ctx context.Context) error {
 	tick := time.NewTicker(p.cfg.Lease / 3)
 	defer tick.Stop()
-	h := house{partition: p, audited: p.elapsed()}
+	h := house{partition: p}
 	for {
-		err := h.round(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case lostOffice(err):
+		if err := h.round(ctx); err != nil {
 			return err
-		case err != nil:
-			p.log.Warn("housekeeping failed, trying again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -43,31 +33,51 @@ func (p *partition) keepHouse(ctx context.Context) error {
 // house is the housekeeping of one partition.
 type house struct {
 	*partition
-	audited  time.Duration
-	tidied   uint64   // how far store.Tidy came
 	unserved []string // executors that are known to serve nobody
 }
 
 func (h *house) round(ctx context.Context) error {
+	return h.stages(ctx, []stage{
+		{"reclaim", h.reclaimAll},
+		{"sweep", func(ctx context.Context) error {
+			call, done := h.limited(ctx)
+			defer done()
+			return h.cfg.Store.Sweep(call, h.index)
+		}},
+	})
+}
+
+// stage is one part of the housekeeping; the others do not depend on it.
+type stage struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// stages runs each stage, also after one that has failed, which is tried again at the next round. An error
+// means that the office is over.
+func (p *partition) stages(ctx context.Context, all []stage) error {
+	for _, s := range all {
+		err := s.run(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case lostOffice(err):
+			return err
+		case err != nil:
+			p.log.Warn("housekeeping failed, trying again", "stage", s.name, "error", err)
+		}
+	}
+	return nil
+}
+
+func (h *house) reclaimAll(ctx context.Context) error {
 	call, done := h.limited(ctx)
-	defer done()
 	known, err := h.cfg.Store.RegistryIn(call, h.index)
+	done()
 	if err != nil {
 		return err
 	}
-	if err := h.reclaim(ctx, known.Executors); err != nil {
-		return err
-	}
-	sweep, done := h.limited(ctx)
-	defer done()
-	if err := h.cfg.Store.Sweep(sweep, h.index); err != nil {
-		return err
-	}
-	if h.elapsed()-h.audited < auditEvery {
-		return nil
-	}
-	h.audited = h.elapsed()
-	return h.audit(ctx, known)
+	return h.reclaim(ctx, known.Executors)
 }
 
 // reclaim puts back what consumers that are gone have pending, and what any consumer has had pending
@@ -150,23 +160,4 @@ func (h *house) expireUnserved(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// audit mends counters, which must never be needed, and forgets uids of removed jobs and what is too old.
-func (h *house) audit(ctx context.Context, known store.Registry) error {
-	call, done := context.WithTimeout(ctx, auditEvery/2)
-	defer done()
-	mended, err := h.cfg.Store.Audit(call, h.index, h.office)
-	if len(mended) > 0 {
-		h.log.Error("audit repaired slot counters; this is a fault of Carillon, please report it", "repairs", mended)
-		h.cfg.Observe(Observation{Partition: h.index, Repairs: mended})
-	}
-	if err != nil {
-		return err
-	}
-	if _, err = h.cfg.Store.Prune(call, h.index, h.office, known.Executors); err != nil {
-		return err
-	}
-	h.tidied, _, err = h.cfg.Store.Tidy(call, h.index, h.office, known.Tasks, h.tidied)
-	return err
 }

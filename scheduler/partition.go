@@ -51,7 +51,7 @@ func (p *partition) run(ctx context.Context) error {
 	defer end(nil)
 	var beside sync.WaitGroup
 	defer beside.Wait()
-	for _, part := range []func(context.Context) error{p.keepHouse, p.recoverGone} {
+	for _, part := range []func(context.Context) error{p.keepHouse, p.doChores, p.recoverGone} {
 		beside.Go(func() {
 			if err := part(ctx); err != nil {
 				end(err)

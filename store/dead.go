@@ -69,7 +69,7 @@ func (s *Store) Retry(ctx context.Context, op string, d Dead, again Message) err
 	old := d.Runs[0].ID
 	keys := []string{
 		k.events(), k.jobs(), k.op(op), k.dead(), k.removed(), k.stream(again.Executor),
-		k.slot(again.Slot), k.waiting(again.Slot), k.waitingRuns(again.Slot), k.waitingIndex(),
+		k.slot(again.Slot), k.waiting(again.Slot), k.waitingRuns(again.Slot), k.waitingIndex(), k.removedDead(),
 	}
 	lineUp := "0"
 	if d.Overlap == job.OverlapQueue {

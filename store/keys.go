@@ -28,7 +28,9 @@ import (
 //	fence                 hash    take_office dispatch              never
 //	paused                string  pause                             on resume
 //	paused_executors      hash    pause_executor                    field on resume
-//	removed               zset    remove prune                      when no older run can exist
+//	removed               zset    remove forget                     when no message refers to the job
+//	removed_dead          set     forget                            member when dead refers to it no more
+//	housekeeping          hash    forget keep                       never
 //	op:<op id>            string  each client mutation              after opLife, or as it says
 //	history:<job>         list    dispatch start finish recover …   capped (tidy: by age); expires after its job
 //	past:<day>            hash    finish_plain                      tidy, when all its rows are old; expires later
@@ -63,6 +65,8 @@ func (k keys) fence() string             { return k.prefix + "fence" }
 func (k keys) paused() string            { return k.prefix + "paused" }
 func (k keys) pausedExecutors() string   { return k.prefix + "paused_executors" }
 func (k keys) removed() string           { return k.prefix + "removed" }
+func (k keys) removedDead() string       { return k.prefix + "removed_dead" }
+func (k keys) housekeeping() string      { return k.prefix + "housekeeping" }
 func (k keys) op(id string) string       { return k.prefix + "op:" + id }
 func (k keys) history(job string) string { return k.prefix + "history:" + job }
 func (k keys) past(day int64) string     { return k.prefix + "past:" + strconv.FormatInt(day, 10) }
@@ -75,7 +79,7 @@ func (k keys) wake() string              { return k.prefix + "wake" }
 var keyNames = []string{
 	"meta", "registry", "jobs", "calendars", "calendar_jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs",
 	"fence", "paused", "paused_executors",
-	"removed", "dead", "events", "calendars", "calendar_jobs", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "past:", "log:",
+	"removed", "removed_dead", "housekeeping", "dead", "events", "calendars", "calendar_jobs", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "past:", "log:",
 }
 
 // isKeyName reports whether a key of Carillon may be called so, without its prefix.

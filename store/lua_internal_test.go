@@ -13,7 +13,7 @@ var parts = map[string]int{"lib": 100, "messages": 60, "displace": 40, "taken": 
 var allScripts = []*script{
 	initScript, addScript, updateScript, finishJobScript, removeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, lifeScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, finishPlainScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
-	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, pruneScript, tidyScript, recallScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
+	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, forgetScript, keepScript, tidyScript, recallScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript,
 	layAsideScript,
 }

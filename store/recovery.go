@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -284,25 +283,4 @@ func (s *Store) Audit(ctx context.Context, partition int, o Office) ([]string, e
 		}
 	}
 	return mended, nil
-}
-
-// Prune forgets the uids of removed jobs to which no run refers any more. executors must name
-// every executor that has a stream. While runs are in line, or there are more than a few thousand
-// runs, it forgets none.
-func (s *Store) Prune(ctx context.Context, partition int, o Office, executors []string) (int, error) {
-	k := s.partitions[partition]
-	n, err := s.reader.ZCard(ctx, k.removed()).Result()
-	if err != nil || n == 0 {
-		return 0, s.explain("prune", err)
-	}
-	keys := []string{k.events(), k.jobs(), k.fence(), k.removed(), k.running(), k.delayedRuns(), k.waitingIndex()}
-	for _, e := range executors {
-		keys = append(keys, k.stream(e))
-	}
-	t, err := s.office(ctx, pruneScript, o, keys, 5000)
-	if err != nil {
-		return 0, err
-	}
-	v := numbers{}
-	return int(min(v.read(t[0]), math.MaxInt32)), v.err
 }

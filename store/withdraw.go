@@ -55,7 +55,7 @@ func (s *Store) withdraw(ctx context.Context, p Placed, runID string) (done bool
 	case InWaiting:
 		at, hash, slot = k.waiting(p.Slot), k.waitingRuns(p.Slot), p.Slot
 	}
-	keys := []string{k.events(), k.jobs(), k.op(uuid.NewString()), k.history(p.JobID), at, hash, k.waitingIndex()}
+	keys := []string{k.events(), k.jobs(), k.op(uuid.NewString()), k.history(p.JobID), at, hash, k.waitingIndex(), k.removed()}
 	args := append(s.env(), int(opLife.Seconds()), runID, string(p.Place), entry, p.body, without(p.Message, runID), group, slot)
 	reply, err := s.run(ctx, withdrawScript, keys, args...)
 	return text(reply) == "CANCELLED", err

@@ -403,7 +403,7 @@ func leaderScriptsFenced(t *testing.T, open Open) {
 	r.wantErr(err, store.ErrFenced)
 	_, err = r.s.Remove(r.ctx, "op", "j")
 	r.must(err)
-	_, err = r.s.Prune(r.ctx, 0, old, []string{executor})
+	_, err = r.s.Forgetting(0, 0).Step(r.ctx, old)
 	r.wantErr(err, store.ErrFenced)
 	r.wantPlace("run", "delayed")
 }

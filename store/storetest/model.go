@@ -246,8 +246,7 @@ func (m *model) doRemove() {
 		m.addJob(id)
 		break
 	}
-	_, err := m.s.Prune(m.ctx, 0, m.office, []string{executor})
-	m.must(err)
+	m.forget()
 }
 
 func (m *model) doCancel() {

@@ -18,8 +18,6 @@ var reclaimTests = []conformance{
 	{"expire: closes what is beyond its grace and nobody fetched, leaves the rest", expireUnserved},
 	{"expire: leaves what was fetched, a rerun, a nudge, and what cannot be read", expireLeaves},
 	{"promote: only what is due", promoteDue},
-	{"prune: keeps uids that runs still refer to", pruneKeeps},
-	{"prune: a run put back into a stream after its job was removed keeps the uid", pruneMoved},
 }
 
 func consumer(name string) store.ConsumerInfo {
@@ -146,87 +144,6 @@ func promoteDue(t *testing.T, open Open) {
 	_, err = r.s.PromoteDelayed(r.ctx, 0, r.office, r.now(), 10)
 	r.must(err)
 	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1)
-}
-
-// removedLongAgo removes the job and writes the time of it back by an hour.
-func removedLongAgo(r *rig, e store.Entry) {
-	r.Helper()
-	_, err := r.s.Remove(r.ctx, unique("op"), e.Job.ID)
-	r.must(err)
-	r.raw.do("ZADD", r.key("removed"), "XX", r.now()-3_600_000, e.UID)
-}
-
-func (r *rig) prune() int {
-	r.Helper()
-	n, err := r.s.Prune(r.ctx, 0, r.office, []string{executor})
-	r.must(err)
-	return n
-}
-
-func pruneKeeps(t *testing.T, open Open) {
-	r := newRig(t, open)
-	running, delayed := r.add("running"), r.add("delayed")
-	gone := r.add("gone")
-	waiting := r.add("waiting", func(j *job.Job) { j.Key, j.Overlap = "running", job.OverlapQueue })
-	m := message(running, r.now())
-	r.send(m)
-	st, _ := r.begin(nodeA, store.Started)
-	r.send(message(waiting, r.now(), "w"))
-	r.begin(nodeA, store.StartWaiting)
-	backoff := message(delayed, r.now(), "d")
-	r.send(backoff)
-	late := r.fetch(nodeA)
-	r.must(r.s.Postpone(r.ctx, late.Consumer, late.Entries[0], 0, []store.Message{backoff}, nil))
-	for _, e := range []store.Entry{running, delayed, gone} {
-		removedLongAgo(r, e)
-	}
-	equal(r, "with somebody in line", r.prune(), 0)
-	_, err := r.s.Remove(r.ctx, "op", "waiting")
-	r.must(err)
-	r.raw.do("DEL", r.key("waiting:running"), r.key("waiting_runs:running"), r.key("waiting"))
-	equal(r, "forgotten: those of which nothing is left", r.prune(), 2)
-	equal(r, "kept", r.raw.number("ZCARD", r.key("removed")), 2)
-	r.finish(finishOf(st.Owner, m, job.Executed))
-	_, err = r.s.PromoteDelayed(r.ctx, 0, r.office, r.now(), 10)
-	r.must(err)
-	equal(r, "forgotten", r.prune(), 2)
-	equal(r, "history", r.outcomes("delayed"), []string{"d cancelled"})
-	equal(r, "kept", r.raw.number("ZCARD", r.key("removed")), 0)
-}
-
-func pruneMoved(t *testing.T, open Open) {
-	moves := []struct {
-		name string
-		move func(r *rig, st store.Start)
-	}{
-		{"given back", func(r *rig, st store.Start) {
-			st.Return, st.Run = st.Run, nil
-			r.start(st)
-		}},
-		{"reclaimed", func(r *rig, _ store.Start) { r.reclaim(nodeA, 0, false) }},
-		{"lost", func(r *rig, st store.Start) {
-			r.start(st)
-			r.expire("run")
-			r.recoverExpired()
-		}},
-	}
-	for _, c := range moves {
-		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, open)
-			e := r.add("j")
-			r.send(message(e, r.now(), "run"))
-			st := r.fetch(nodeA)
-			if c.name != "lost" {
-				removedLongAgo(r, e)
-				c.move(r, st)
-			} else {
-				c.move(r, st)
-				removedLongAgo(r, e)
-			}
-			equal(r, "forgotten", r.prune(), 0)
-			r.begin(nodeB, store.StartRemoved)
-		})
-	}
 }
 
 func (r *rig) expireUnserved() int {

@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 		outcomeTests)
 	all = append(all, poisonTests...)
 	all = append(all, finishJobTests...)
+	all = append(all, forgetTests...)
 	t.Run("rules", func(t *testing.T) {
 		for _, c := range all {
 			t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
@@ -37,7 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 // keyTable is the table of keys as the suite knows it; a key that is new belongs in both.
 var keyTable = regexp.MustCompile(`^\{[^{}]+:\d+\}:(` + strings.Join([]string{
 	"meta", "registry", "jobs", "calendars", "calendar_jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "fence", "paused", "paused_executors",
-	"removed", "dead", "events", "stream:.+", "slots:.+", "waiting:.+", "waiting_runs:.+", "op:.+", "history:.+", `past:\d+`, "log:.+",
+	"removed", "removed_dead", "housekeeping", "dead", "events", "stream:.+", "slots:.+", "waiting:.+", "waiting_runs:.+", "op:.+", "history:.+", `past:\d+`, "log:.+",
 }, "|") + `)$`)
 
 func keysAreOfTheTable(t *testing.T, open Open) {

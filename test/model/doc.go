@@ -38,7 +38,7 @@
 //     think so. Redis and etcd lose nothing. What happens when they do is tested in
 //     store/storetest and test/e2e.
 //   - Calendars: dispatch and the edits compare their version beside that of the job.
-//   - Housekeeping: audit, prune, clamp, expire, set_aside, park.
+//   - Housekeeping: audit, forget, clamp, expire, set_aside, park.
 //
 // A finding here is a fault of the design. That the scripts do what their functions here say is for
 // the conformance suite of the store to show.

@@ -55,9 +55,9 @@ func (s *Server) sorted(key string) *zset {
 }
 
 func (s *Server) zadd(args []string) any {
-	key, rest, only, never := args[0], args[1:], false, false
-	for ; strings.EqualFold(rest[0], "XX") || strings.EqualFold(rest[0], "NX"); rest = rest[1:] {
-		only, never = only || strings.EqualFold(rest[0], "XX"), never || strings.EqualFold(rest[0], "NX")
+	key, rest, how := args[0], args[1:], map[string]bool{}
+	for ; slices.Contains([]string{"XX", "NX", "GT", "LT"}, strings.ToUpper(rest[0])); rest = rest[1:] {
+		how[strings.ToUpper(rest[0])] = true
 	}
 	if len(rest)%2 != 0 {
 		return syntax
@@ -72,8 +72,8 @@ func (s *Server) zadd(args []string) any {
 		if err != nil {
 			return fault("ERR value is not a valid float")
 		}
-		_, had := z.scores[rest[i+1]]
-		if (only && !had) || (never && had) {
+		old, had := z.scores[rest[i+1]]
+		if (how["XX"] && !had) || (how["NX"] && had) || (had && how["GT"] && score <= old) || (had && how["LT"] && score >= old) {
 			continue
 		}
 		added += flag(!had)
