@@ -45,8 +45,8 @@ for i, e in ipairs(ends) do
       if lines and redis.call('SISMEMBER', KEYS[9], slot) == 1 then redis.call('XADD', KEYS[10], '*', 'm', 'N\t' .. slot) end
     end
     tag = tag .. (asked and ' CANCELLED' or '') .. (gone and ' REMOVED' or '')
-  elseif not value and e.next then
-    tag = resent(e)
+  elseif e.next then
+    tag = resent(e) -- also when the run, tried again, has started elsewhere by now
   end
   reply[i] = tag
 end

@@ -18,6 +18,7 @@ var outcomeTests = []conformance{
 	{"outcome: a request to cancel between the leader's look and its recovery counts", cancelledMeanwhile},
 	{"outcome: a run that fails after a request to cancel it is cancelled, in a call of many too", cancelledOfMany},
 	{"outcome: what replaces a run ends it, also when it fails", replacedFails},
+	{"outcome: what follows is told again while the run is tried again elsewhere", followsToldAgain},
 	{"outcome: runs of a removed job that no node serves are cancelled", unservedRemoved},
 }
 
@@ -290,4 +291,19 @@ func unservedRemoved(t *testing.T, open Open) {
 	equal(r, "cause", rows[0].Cause, "job removed")
 	equal(r, "missed again", r.expireUnserved(), 0)
 	equal(r, "rows", len(r.outcomes("j")), 5)
+}
+
+func followsToldAgain(t *testing.T, open Open) {
+	r := newRig(t, open)
+	_, owner, m := grouped(r, func(j *job.Job) { j.MaxInstances, j.Retry.MaxAttempts, j.OnLost = 3, 3, job.OnLostDrop })
+	f := failed(owner, m, true)
+	f.RetryIn = 0
+	first := r.finish(f)[0]
+	equal(r, "what follows", first.Next.Runs, m.Runs[1:])
+	_, err := r.s.PromoteDelayed(r.ctx, 0, r.office, r.now()+1, 10)
+	r.must(err)
+	r.begin(nodeB, store.Started)
+	again := r.finish(f)[0] // the answer to the first sending was lost
+	equal(r, "what follows, again", again, first)
+	wantEnds(r, "", "a running, b running, c running", 0)
 }

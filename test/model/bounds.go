@@ -8,6 +8,14 @@ type Bounds struct {
 	Shared bool
 	// Queue has attempts beyond max_instances wait in line (`overlap: queue`); else they are skipped.
 	Queue bool
+	// Replace has them wait in line and cancel the run that has the slot (`overlap: replace`).
+	Replace bool
+	// All has due times that are dispatched in one step share a message (`coalesce: all`).
+	All bool
+	// Drop closes a run when it is lost for the first time (`on_lost: drop`).
+	Drop bool
+	// Max is max_instances; 0 = 1.
+	Max uint8
 	// MaxLost is after how many losses a run is closed.
 	MaxLost uint8
 	Faults  Faults
@@ -18,16 +26,18 @@ type Bounds struct {
 }
 
 // maxInstances is how many runs of a slot may run at once.
-const maxInstances = 1
+func (p Protocol) maxInstances() uint8 { return max(1, p.Max) }
 
 // Edit is what a client does to job 0.
 type Edit uint8
 
-// The edits. AddAgain stores job 1 under the id of job 0, which must have been removed before.
+// The edits. AddAgain stores job 1 under the id of job 0, which must have been removed before. CancelRun
+// cancels the earliest run that has not ended.
 const (
 	Modify Edit = iota
 	RemoveJob
 	AddAgain
+	CancelRun
 )
 
 // Variant is a protocol with one check left out.
@@ -48,6 +58,13 @@ const (
 	NoReclaim               // nobody puts back what a consumer fetched and did not start
 	NoOps                   // client mutations keep no answer under an op id
 	RecoverAnyOwner         // recover does not compare the owner that was read
+	HandBackEndsOne         // finish ends the first run alone of what is handed back after its job was removed
+	CancelRetried           // finish tries a run again that was asked to cancel
+	CancelLost              // recover closes a run that was asked to cancel as lost, and so as dead
+	CancelDropsRest         // finish forgets what follows a cancelled run that was handed back
+	NextAskedOnce           // an executor whose call of next has no answer goes on with something else
+	NextAnyNudge            // next does not look whether its nudge is pending for the consumer
+	ResentIfGone            // finish tells what follows again only while the run is nowhere in running
 )
 
 // Protocol is the machine that [Explore] takes: Carillon's protocol within bounds.

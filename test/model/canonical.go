@@ -29,8 +29,10 @@ func pack(parts ...uint8) (n uint64) {
 
 func (c Call) rank() uint64 {
 	return pack(uint8(c.Script), c.Term, c.Job, c.Version, c.From, c.Upto, c.Run, c.Message.Attempt, c.Message.Lost, c.Entry,
-		uint8(c.Owner)>>4, uint8(c.Owner)&15, c.Consumer, uint8(count(c.Flag)))
+		uint8(c.Owner)>>4, uint8(c.Owner)&15, c.Consumer, c.flags(), c.Message.More, uint8(c.Place))
 }
+
+func (c Call) flags() uint8 { return uint8(count(c.Flag) + 2*count(c.Back)) }
 
 func (l Leader) rank() uint64 {
 	c := l.Call
@@ -46,7 +48,7 @@ func (s *State) rankOf(i int) uint64 {
 			held = max(held, entry.Run+1)
 		}
 	}
-	return pack(uint8(e.Phase), uint8(count(e.Void)), e.Run, uint8(c.Script), c.Message.Attempt, uint8(count(c.Flag)), held, uint8(count(e.Member)))
+	return pack(uint8(e.Phase), uint8(count(e.Void)), e.Run, uint8(c.Script), c.Message.Attempt, c.flags(), held, uint8(count(e.Member)), e.More, uint8(e.Owner)&3)
 }
 
 // renameEntries sorts the stream by run, and numbers it.
@@ -70,7 +72,11 @@ func (e Entry) before(f Entry) bool {
 	if e.ID == 0 || f.ID == 0 {
 		return e.ID != 0
 	}
-	return pack(e.Run, e.Attempt, e.Lost, e.Holder) < pack(f.Run, f.Attempt, f.Lost, f.Holder)
+	return e.rank() < f.rank()
+}
+
+func (e Entry) rank() uint64 {
+	return pack(uint8(count(e.Nudge)), e.Run, e.Attempt, e.Lost, e.More, e.Holder)
 }
 
 // renameConsumers numbers consumers in the order in which they are mentioned.

@@ -17,10 +17,10 @@
 //
 // # What holds
 //
-// The constants from [TermsRise] to [WithinInstances] name the invariants, which are looked at in every
+// The constants from [TermsRise] to [CancelStands] name the invariants, which are looked at in every
 // state. [Stuck] is the one about progress: from every state, a way without any further fault leads to
 // the end of all jobs and runs. With fair scheduling that end is then met. In terms of the design
-// contract, section 7: S2 to S6, S8, S9, S11 and L1; they rest on rules 2 to 6, 8 and 9 of its section 3,
+// contract, section 7: S2 to S6, S8, S9, S11 and L1; they rest on rules 2 to 6, 8, 9 and 23 of its section 3,
 // and in section 4 on the verified campaign, the fence, and the proof that early recovery wants.
 //
 // # What is left out
@@ -28,11 +28,9 @@
 //   - Time: due times come one after another at any moment, and a lease ends at any moment. Steps of
 //     the clock, misfires and the wait before recovery are not there. A process keeps the lease of
 //     what it does until a fault ends it, which stands for renew.
-//   - Messages hold one run, and coalesce is "latest". What follows in the same message, overlap
-//     "replace", cancelling, withdrawing, ad-hoc runs, backfill, on_lost "drop", pauses, hand_back and
-//     postpone are not there.
-//   - max_instances is 1. Nudges are not there: an executor looks at a line whenever it is idle, for
-//     Store.Sweep repeats what was lost.
+//   - Ad-hoc runs, backfill, pauses, hand_back of entries that were not started, and postpone. A client
+//     cancels one run. A failure is always tried again.
+//   - Store.Sweep nudges a line only while no nudge for it is in the stream.
 //   - One partition, and so one group: leaders of different groups share no key of Redis, and two
 //     that think one partition theirs are the two processes that want to lead here, whatever made them
 //     think so. Redis and etcd lose nothing. What happens when they do is tested in

@@ -37,13 +37,19 @@ func (p Protocol) executor(s State, i int, take func(Step, State)) {
 	case Calling, Finishing:
 		p.hear(s, i, take)
 	case Executing:
-		step("has its handler return", false, func(_ *State, e *Executor) {
-			e.Phase, e.Call = Finishing, Call{Script: Finish, Run: e.Run, Owner: e.Owner}
+		step("has its handler return", false, func(t *State, e *Executor) {
+			e.Phase, e.Call = Finishing, Call{Script: Finish, Run: e.Run, Owner: e.Owner, Message: t.more(e)}
 		})
 		if s.Left.Failures > 0 {
 			step("has its handler fail", true, func(t *State, e *Executor) {
 				t.Left.Failures--
-				e.Phase, e.Call = Finishing, Call{Script: Finish, Run: e.Run, Owner: e.Owner, Flag: true}
+				e.Phase, e.Call = Finishing, Call{Script: Finish, Run: e.Run, Owner: e.Owner, Message: t.more(e), Flag: true}
+			})
+		}
+		if s.Left.Stops > 0 {
+			step("is told to stop at once, and hands its run back", true, func(t *State, e *Executor) {
+				t.Left.Stops--
+				e.Phase, e.Call = Finishing, Call{Script: Finish, Run: e.Run, Owner: e.Owner, Message: t.more(e), Back: true}
 			})
 		}
 		if e.Void {
@@ -53,16 +59,22 @@ func (p Protocol) executor(s State, i int, take func(Step, State)) {
 }
 
 // fetch is executor/line.go: what is in its own pending list first (a read whose answer was lost left
-// it there), else a new entry, else the first in line for a slot. The nudges that wake it are left
-// out: Store.Sweep makes sure that another one comes.
+// it there), else a new entry.
 func (p Protocol) fetch(s State, i int, take func(Step, State)) {
 	e := s.Executors[i]
 	holds := false
 	for _, entry := range s.Stream {
-		if entry.ID != 0 && entry.Holder == e.Consumer {
-			holds = true
-			p.ask(s, i, Call{Script: Start, Run: entry.Run, Message: entry.Message, Entry: entry.ID, Consumer: e.Consumer}, take)
+		if entry.ID == 0 || entry.Holder != e.Consumer {
+			continue
 		}
+		holds = true
+		c := Call{Script: Start, Run: entry.Run, Message: entry.Message, Entry: entry.ID, Consumer: e.Consumer}
+		if entry.Nudge {
+			c.Script, c.Job = Next, entry.Run
+			c.Run, _ = p.line(&s, entry.Run)
+			c.Message = s.Waiting[c.Run]
+		}
+		p.ask(s, i, c, take)
 	}
 	if holds {
 		return
@@ -71,12 +83,11 @@ func (p Protocol) fetch(s State, i int, take func(Step, State)) {
 		if entry.ID != 0 && entry.Holder == 0 {
 			t := s
 			t.Stream[at].Holder = e.Consumer
-			take(Step{Who: executorName(i), Does: "fetches an entry", Noun: "run", Number: entry.Run}, t)
-		}
-	}
-	for slot := range uint8(maxJobs) {
-		if first, n := p.line(&s, slot); n > 0 && s.Slots[slot] < maxInstances {
-			p.ask(s, i, Call{Script: Next, Run: first}, take)
+			step := Step{Who: executorName(i), Does: "fetches an entry", Noun: "run", Number: entry.Run}
+			if entry.Nudge {
+				step.Does, step.Noun = "fetches a nudge", "slot"
+			}
+			take(step, t)
 		}
 	}
 }
@@ -85,7 +96,7 @@ func (p Protocol) fetch(s State, i int, take func(Step, State)) {
 func (p Protocol) ask(s State, i int, c Call, take func(Step, State)) {
 	e := &s.Executors[i]
 	c.Owner = s.freshToken(e.Consumer)
-	e.Phase, e.Call, e.Run, e.Owner = Calling, c, c.Run, c.Owner
+	e.Phase, e.Call, e.Run, e.More, e.Owner = Calling, c, c.Run, c.Message.More, c.Owner
 	take(c.step(executorName(i), "sends"), s)
 }
 
@@ -97,13 +108,26 @@ func (p Protocol) hear(s State, i int, take func(Step, State)) {
 	c := e.Call
 	reply := p.carryOut(&t, c)
 	if e.Call = (Call{}); reply == started && !e.Void {
-		e.Phase = Executing
+		if e.Phase, e.Run = Executing, c.Run; c.Script == Finish {
+			e.Run, e.More = e.Run+1, e.More-1 // what follows in the slot
+		}
 	} else {
 		e.rest()
 	}
 	take(c.step(executorName(i), "has redis carry out"), t)
 	p.resend(s, executorName(i), c, take)
+	if p.Variant == NextAskedOnce && c.Script == Next && s.Left.Resends > 0 {
+		t := s
+		if t.stray(c) {
+			t.Left.Resends--
+			t.Executors[i].rest()
+			take(Step{Who: executorName(i), Does: "hears nothing of next, and goes on", Fault: true}, t)
+		}
+	}
 }
+
+// more is what the executor knows of the runs that follow the one it has.
+func (s *State) more(e *Executor) Message { return Message{More: e.More} }
 
 // rest ends what the executor does.
 func (e *Executor) rest() { *e = Executor{Phase: Idle, Consumer: e.Consumer, Member: e.Member} }

@@ -8,6 +8,7 @@ const (
 	strangeDefinition
 	laterEditUndone
 	streamFull
+	cancelUndone
 )
 
 // The invariants, by the names that [Result] gives them.
@@ -23,6 +24,8 @@ const (
 	CounterIsTruth  = "a slot's counter equals its runs in running"
 	LeaseIsKept     = "an attempt under a live lease is in running under its own token"
 	WithinInstances = "no more attempts under live leases than max_instances"
+	StartsAreHeard  = "a run that was started is with its process, while that lives and the lease has not ended"
+	CancelStands    = "a run whose cancellation was acknowledged begins no attempt, and is not dead"
 	roomForAll      = "the model has room for all entries of the stream"
 )
 
@@ -39,8 +42,10 @@ func (p Protocol) Broken(s State) string {
 		return EditsStand
 	case streamFull:
 		return roomForAll
+	case cancelUndone:
+		return CancelStands
 	}
-	for _, check := range []func(*State) string{p.brokenOfExecutors, p.brokenOfSlots, p.brokenOfJobs, p.brokenOfRuns} {
+	for _, check := range []func(*State) string{p.brokenOfExecutors, p.brokenOfSlots, p.brokenOfJobs, p.brokenOfRuns, p.brokenOfStarts} {
 		if broken := check(&s); broken != "" {
 			return broken
 		}
@@ -63,12 +68,9 @@ func (p Protocol) brokenOfJobs(s *State) string {
 
 // brokenOfRuns: S2, S5 and the rule of one place.
 func (p Protocol) brokenOfRuns(s *State) string {
+	placed := s.placed()
 	for run, f := range s.Fates {
-		at := int(f.Ends)
-		for _, e := range s.Stream {
-			at += count(e.ID != 0 && int(e.Run) == run)
-		}
-		at += count(s.Running[run].Owner != 0) + count(s.Delayed[run].Attempt != 0) + count(s.Waiting[run].Attempt != 0)
+		at := int(f.Ends) + int(placed[run])
 		switch {
 		case f.Dispatches > 1 || (f.Dispatches > 0 && f.Skipped):
 			return OneDispatch
@@ -79,6 +81,26 @@ func (p Protocol) brokenOfRuns(s *State) string {
 		}
 	}
 	return ""
+}
+
+// placed counts the places of each run.
+func (s *State) placed() (n [maxRuns]uint8) {
+	note := func(there bool, run uint8, m Message) {
+		for i := range m.More + 1 {
+			if there {
+				n[run+i]++
+			}
+		}
+	}
+	for _, e := range s.Stream {
+		note(e.ID != 0 && !e.Nudge, e.Run, e.Message)
+	}
+	for run := range uint8(maxRuns) {
+		note(s.Running[run].Owner != 0, run, s.Running[run].Message)
+		note(s.Delayed[run].Attempt != 0, run, s.Delayed[run])
+		note(s.Waiting[run].Attempt != 0, run, s.Waiting[run])
+	}
+	return n
 }
 
 // brokenOfSlots: the counter, which nothing but starts and ends may move.
@@ -103,7 +125,7 @@ func (p Protocol) brokenOfExecutors(s *State) string {
 		if e.Phase != Executing || e.Void {
 			continue
 		}
-		if busy[p.slotOf(p.jobOf(e.Run))]++; busy[p.slotOf(p.jobOf(e.Run))] > maxInstances {
+		if busy[p.slotOf(p.jobOf(e.Run))]++; busy[p.slotOf(p.jobOf(e.Run))] > int(p.maxInstances()) {
 			return WithinInstances
 		}
 	}
@@ -113,6 +135,26 @@ func (p Protocol) brokenOfExecutors(s *State) string {
 		}
 	}
 	return ""
+}
+
+// brokenOfStarts: what redis has started is run by somebody, or known to be lost.
+func (p Protocol) brokenOfStarts(s *State) string {
+	for _, h := range s.Running {
+		if h.Owner != 0 && !h.Ended && s.lives(h.Owner.consumer()) && !s.hears(h.Owner) {
+			return StartsAreHeard
+		}
+	}
+	return ""
+}
+
+// hears reports whether a process runs what was started under a token, or awaits an answer that says so.
+func (s *State) hears(owner Token) bool {
+	for _, e := range s.Executors {
+		if e.Phase >= Calling && e.Owner == owner {
+			return true
+		}
+	}
+	return false
 }
 
 func count(b bool) int {

@@ -47,7 +47,18 @@ func TestBroken(t *testing.T) {
 		}},
 		{"the same after its lease has ended", "", func(s *model.State) {
 			s.Fates[0], s.Running[0], s.Slots[0], s.Executors[0] = once, model.Hold{Owner: other}, 1, runs(0, owner)
-			s.Executors[0].Void = true
+			s.Executors[0].Void, s.Executors[1] = true, runs(0, other)
+		}},
+		{"a run that no process knows of", model.StartsAreHeard, func(s *model.State) {
+			s.Fates[0], s.Running[0], s.Slots[0] = once, model.Hold{Owner: owner}, 1
+		}},
+		{"the same after its lease has ended, or its process", "", func(s *model.State) {
+			s.Fates[0], s.Running[0], s.Fates[1], s.Running[1] = once, model.Hold{Owner: owner, Ended: true}, once, model.Hold{Owner: 12}
+			s.Slots[0] = 2
+		}},
+		{"a message of two runs, of which one has ended too", model.OnePlace, func(s *model.State) {
+			s.Fates[0], s.Fates[1] = once, model.Fate{Dispatches: 1, Ends: 1}
+			s.Stream[0] = model.Entry{ID: 1, Message: model.Message{Attempt: 1, More: 1}}
 		}},
 		{"two runs in one slot", model.WithinInstances, func(s *model.State) {
 			s.Fates[0], s.Running[0], s.Executors[0] = once, model.Hold{Owner: owner}, runs(0, owner)

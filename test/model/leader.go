@@ -132,7 +132,7 @@ func (p Protocol) recovery(s State, run uint8, send func(Call)) {
 		gone = !s.member(h.Owner.consumer())
 	}
 	if h.Ended || gone {
-		again := Message{Attempt: h.Attempt + 1, Lost: h.Lost + 1}
+		again := Message{Attempt: h.Attempt + 1, Lost: h.Lost + 1, More: h.More}
 		send(Call{Script: Recover, Run: run, Owner: h.Owner, Message: again, Flag: !h.Ended})
 	}
 }

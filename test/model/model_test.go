@@ -56,15 +56,15 @@ func TestProtocolIsClean(t *testing.T) {
 		atLeast int // states: fewer mean that something in the model cannot happen any more
 	}{
 		{"a crash, a call sent twice, a lease that ends", anything, 800_000},
-		{"two crashes, a call sent twice", crashes, 450_000},
+		{"two crashes, a call sent twice", crashes, 430_000},
 		{"one run, two crashes, a call sent twice, a lease that ends", losses, 400_000},
 		{"three due times, a crash, a call sent twice", backlog, 300_000},
 		{"the job is modified, a crash, a call sent twice", modified, 240_000},
 		{"the job is removed and added again, a crash, a call sent twice", replaced, 800_000},
 		{"one run that fails, the job is modified and removed, a call sent twice, a lease that ends", removed, 60_000},
 		{"two jobs, a crash", twoJobs, 160_000},
-		{"two jobs in line for one slot, a lease that ends", queued, 220_000},
-		{"two jobs with one slot, a crash, a lease that ends, a run that fails", retried, 300_000},
+		{"two jobs in line for one slot, a lease that ends", queued, 180_000},
+		{"two jobs with one slot, a crash, a lease that ends, a run that fails", retried, 280_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := explore(t, model.Protocol{Bounds: c.bounds})

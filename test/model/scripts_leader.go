@@ -28,7 +28,9 @@ func (p Protocol) carryOut(s *State, c Call) answer {
 		return p.next(s, c)
 	case Finish:
 		return p.finish(s, c)
-	case Update, Remove, Add:
+	case Cancel:
+		return s.cancel(c)
+	case Update, Remove, Add, Withdraw:
 		return p.edit(s, c)
 	}
 	return refused
@@ -68,7 +70,8 @@ func (p Protocol) takeOffice(s *State, c Call) answer {
 }
 
 // dispatch is dispatch.lua for one job, with the decision of scheduler/decide.go for coalesce
-// "latest": of the times that were due when they were read the last one runs, the others are rows.
+// "latest": of the times that were due when they were read the last one runs, the others are rows. With "all"
+// they share a message.
 func (p Protocol) dispatch(s *State, c Call) answer {
 	at, there := c.Job, s.Jobs[c.Job].Stage == Stored
 	j := &s.Jobs[at]
@@ -88,12 +91,14 @@ func (p Protocol) dispatch(s *State, c Call) answer {
 	if at != c.Job || j.Version != c.Version {
 		s.Breach = strangeDefinition
 	}
-	for time := c.From; time+1 < c.Upto; time++ {
-		s.Fates[runOf(c.Job, time)].Skipped = true
+	first := c.From
+	for ; !p.All && first+1 < c.Upto; first++ {
+		s.Fates[runOf(c.Job, first)].Skipped = true
 	}
-	run := runOf(c.Job, c.Upto-1)
-	s.Fates[run].Dispatches++
-	s.put(Entry{Run: run, Message: Message{Attempt: 1}})
+	for time := first; time < c.Upto; time++ {
+		s.Fates[runOf(c.Job, time)].Dispatches++
+	}
+	s.put(Entry{Run: runOf(c.Job, first), Message: Message{Attempt: 1, More: c.Upto - 1 - first}})
 	j.Next = c.Upto
 	if int(j.Next) == p.Times {
 		j.Stage = Finished
@@ -102,7 +107,7 @@ func (p Protocol) dispatch(s *State, c Call) answer {
 }
 
 // recover is recover.lua for one run, with store.afterLoss: the run is sent as the next attempt, or
-// closed when it was lost too often.
+// closed when it was lost too often, was asked to cancel, or its job is gone. What follows it goes on.
 func (p Protocol) recover(s *State, c Call) answer {
 	h := s.Running[c.Run]
 	if h.Owner == 0 || (h.Owner != c.Owner && p.Variant != RecoverAnyOwner) {
@@ -112,13 +117,28 @@ func (p Protocol) recover(s *State, c Call) answer {
 		return refused // ALIVE
 	}
 	s.Running[c.Run] = Hold{}
-	s.giveBack(p.slotOf(p.jobOf(c.Run)))
-	if c.Message.Lost >= p.MaxLost {
-		s.Fates[c.Run].Ends++ // CLOSED, as lost
-	} else {
+	job := p.jobOf(c.Run)
+	p.release(s, p.slotOf(job))
+	closed := p.Drop || c.Message.Lost >= p.MaxLost
+	asked := h.Cancel && p.Variant != CancelLost
+	if !closed && !asked && !s.removed(job) {
 		s.put(Entry{Run: c.Run, Message: c.Message}) // RERUN
+		return done
 	}
+	s.end(c.Run, closed && !asked) // CLOSED, as cancelled, or as lost and dead
+	p.restGoesOn(s, c.Run, h.Message)
 	return done
+}
+
+// restGoesOn sends what follows a run that has ended, or ends it with its job.
+func (p Protocol) restGoesOn(s *State, run uint8, m Message) {
+	switch {
+	case m.More == 0:
+	case s.removed(p.jobOf(run)):
+		s.endAll(run+1, m.rest())
+	default:
+		s.put(Entry{Run: run + 1, Message: m.rest()})
+	}
 }
 
 // reclaim is reclaim.lua. What it moves gets a new entry id, by which a start under way misses it.
@@ -126,7 +146,7 @@ func (p Protocol) reclaim(s *State, c Call) answer {
 	for i, e := range s.Stream {
 		if e.ID != 0 && e.Holder == c.Consumer {
 			s.Stream[i] = Entry{}
-			s.put(Entry{Run: e.Run, Message: e.Message})
+			s.put(Entry{Run: e.Run, Nudge: e.Nudge, Message: e.Message})
 		}
 	}
 	return done
@@ -140,14 +160,14 @@ func (p Protocol) promote(s *State, c Call) answer {
 	}
 	s.Delayed[c.Run] = Message{}
 	if s.removed(p.jobOf(c.Run)) {
-		s.Fates[c.Run].Ends++ // REMOVED, as cancelled
+		s.endAll(c.Run, m) // REMOVED, as cancelled
 		return done
 	}
 	s.put(Entry{Run: c.Run, Message: m})
 	return done
 }
 
-// edit is update.lua, remove.lua and add.lua: the mutations of a client, each with an op id.
+// edit is update.lua, remove.lua, add.lua and withdraw.lua: the mutations of a client, each with an op id.
 func (p Protocol) edit(s *State, c Call) answer {
 	op := uint8(1) << c.Op
 	if s.Ops&op != 0 && p.Variant != NoOps {
@@ -172,6 +192,10 @@ func (p Protocol) edit(s *State, c Call) answer {
 		if !there {
 			s.Jobs[c.Job] = Job{Stage: Stored, Version: 1} // from its first time on: a date in the past is due at once
 		}
+	case Withdraw:
+		if !s.withdraw(c) {
+			return changed
+		}
 	}
 	s.Ops |= op
 	return done
@@ -185,8 +209,8 @@ func (p Protocol) remove(s *State, job, op uint8) {
 	s.Jobs[job].Stage = Removed
 	for time := range uint8(maxTimes) {
 		if run := runOf(job, time); s.Waiting[run].Attempt != 0 {
+			s.endAll(run, s.Waiting[run])
 			s.Waiting[run] = Message{}
-			s.Fates[run].Ends++
 		}
 	}
 }

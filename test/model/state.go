@@ -5,7 +5,7 @@ const (
 	maxJobs  = 2
 	maxTimes = 3
 	maxRuns  = maxJobs * maxTimes
-	places   = 5 // entries in the stream
+	places   = 6 // entries in the stream
 )
 
 // State is the whole world at one moment: etcd, Redis, the processes, what is under way between
@@ -49,6 +49,7 @@ type Faults struct {
 	Resends  uint8 // calls sent twice: the first answer was lost, or one copy arrives late
 	Expiries uint8 // of a lease whose process lives: etcd session, membership, or run; or idle entries
 	Failures uint8 // of a handler, after which the run is tried again
+	Stops    uint8 // forced shutdowns, at which an executor hands back what it runs
 }
 
 // Job is one incarnation of a job in jobs and run_times: its uid is its index.
@@ -69,21 +70,27 @@ const (
 	Finished // dispatched for the last time
 )
 
-// Message is what a run is sent with. The zero value is none: attempts begin at 1.
-type Message struct{ Attempt, Lost uint8 }
+// Message is what a run is sent with. The zero value is none: attempts begin at 1. More is how many runs, of
+// the due times that come next, follow it in its slot.
+type Message struct{ Attempt, Lost, More uint8 }
 
-// Entry is a message in the stream. ID is 0 where there is none.
+// rest is what follows the first run of m.
+func (m Message) rest() Message { return Message{Attempt: 1, More: m.More - 1} }
+
+// Entry is a message in the stream, or a nudge. ID is 0 where there is none.
 type Entry struct {
 	ID     uint8
-	Run    uint8
+	Run    uint8 // of a nudge: the slot
+	Nudge  bool
 	Holder uint8 // the consumer that it is pending for, 0 = not delivered
 	Message
 }
 
 // Hold is a value of running, and its lease.
 type Hold struct {
-	Owner Token // 0 = the run is not in running
-	Ended bool  // its lease lies in the past
+	Owner  Token // 0 = the run is not in running
+	Ended  bool  // its lease lies in the past
+	Cancel bool  // somebody asked to cancel it
 	Message
 }
 
@@ -121,6 +128,7 @@ type Executor struct {
 	Consumer uint8 // node id and boot id
 	Member   bool  // its membership is in etcd
 	Run      uint8
+	More     uint8 // runs that follow it in its slot
 	Owner    Token
 	Void     bool // the lease of what it does has ended
 	Call     Call
@@ -150,6 +158,8 @@ const (
 	Update
 	Remove
 	Add
+	Cancel
+	Withdraw
 )
 
 // Call is a script with its arguments, as it was sent. Unused arguments are 0.
@@ -166,14 +176,27 @@ type Call struct {
 	Consumer uint8
 	Entry    uint8
 	Flag     bool // Recover: revoke a lease that has not ended. Finish: try the run again
+	Back     bool // Finish: hand the run back, with all that follows it
+	Place    Place
 	Op       uint8
 }
+
+// Place is where the client found the run that it cancels.
+type Place uint8
+
+// The places of runs that have not started.
+const (
+	InStream Place = iota
+	InDelayed
+	InWaiting
+)
 
 // Fate is what became of a run, as outside evidence would show it.
 type Fate struct {
 	Dispatches uint8
 	Ends       uint8 // outcomes that were accepted
 	Skipped    bool  // folded into a later run: recorded, never dispatched
+	Asked      bool  // its cancellation was acknowledged, or it was replaced
 }
 
 // Breach is a broken rule that only the step itself shows.

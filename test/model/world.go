@@ -20,6 +20,23 @@ func (p Protocol) world(s State, take func(Step, State)) {
 			p.leaseEnds(s, run, take)
 		}
 	}
+	for slot := range uint8(maxJobs) { // Store.Sweep and nudge.lua
+		t := s
+		if _, n := p.line(&s, slot); n > 0 && s.Slots[slot] < p.maxInstances() && !s.nudged(slot) {
+			t.put(Entry{Run: slot, Nudge: true})
+			take(Step{Who: "a leader", Does: "nudges a line whose slot has room", Noun: "slot", Number: slot}, t)
+		}
+	}
+}
+
+// nudged reports whether a nudge for a slot is in the stream.
+func (s *State) nudged(slot uint8) bool {
+	for _, e := range s.Stream {
+		if e.ID != 0 && e.Nudge && e.Run == slot {
+			return true
+		}
+	}
+	return false
 }
 
 // leaseEnds ends the lease of a run. Its process renews it as long as it holds the run (renew.lua), so
@@ -68,7 +85,7 @@ func (p Protocol) resend(s State, who string, c Call, take func(Step, State)) {
 func (c Call) step(who, does string) Step {
 	step := Step{Who: who, Does: does, What: c.Script.String()}
 	switch c.Script {
-	case Recover, Promote, Start, Next, Finish:
+	case Recover, Promote, Start, Next, Finish, Cancel, Withdraw:
 		step.Noun, step.Number = "run", c.Run
 	case Dispatch, Update, Remove, Add:
 		step.Noun, step.Number = "job", c.Job
@@ -79,7 +96,7 @@ func (c Call) step(who, does string) Step {
 // String is the name of the file.
 func (sc Script) String() string {
 	return [...]string{
-		"nothing", "take_office", "dispatch", "recover", "reclaim", "promote", "start", "next", "finish", "update", "remove", "add",
+		"nothing", "take_office", "dispatch", "recover", "reclaim", "promote", "start", "next", "finish", "update", "remove", "add", "cancel", "withdraw",
 	}[sc]
 }
 
