@@ -32,7 +32,15 @@ func (g *gone) add(consumer string) {
 	g.more = make(chan struct{})
 }
 
-// all returns them, and a channel that closes when there are more.
+// moved tells those who wait for more that the members are others.
+func (g *gone) moved() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.more)
+	g.more = make(chan struct{})
+}
+
+// all returns them, and a channel that closes when there are more, or the members are others.
 func (g *gone) all() (consumers []string, more <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -252,5 +252,6 @@ func (r *running) onMembers(now []cluster.Member) {
 		}
 	}
 	r.members = next
+	r.gone.moved()
 	r.meters.nodes(len(now))
 }

@@ -307,14 +307,18 @@ func (r *running) farewell() {
 	r.write(ctx, e)
 }
 
-// heed has executors learn soon that somebody asked to cancel a run, or paused or resumed an executor.
+// heed has executors learn soon that somebody asked to cancel a run, or asks whether this process lives, or has
+// paused or resumed an executor.
 func heed(pools []*executor.Pool, wake string) {
 	for _, p := range pools {
 		switch wake {
 		case "cancel":
 			p.RenewNow()
-		case "executor", "subscribed": // what was said before was not heard
+		case "executor":
 			p.LookNow()
+		case "subscribed": // what was said before was not heard
+			p.LookNow()
+			p.RenewNow()
 		}
 	}
 }

@@ -42,8 +42,9 @@ type Config struct {
 	// Nil means never known.
 	Members func() (consumers, executors map[string]bool, ok bool)
 	// Gone returns the consumer names of the processes that are proven gone, with all that ran in
-	// them, and a channel that closes when there are more. What they held is taken at once, leases or
-	// not, so a name must never be there that may be wrong. It must not block. Nil means nobody, ever.
+	// them, and a channel that closes when there are more, or when the members are others. What they have
+	// fetched is put back at once. What they run is taken before its leases end unless they renew them when
+	// they are asked. It must not block. Nil means nobody, ever.
 	Gone func() (consumers []string, more <-chan struct{})
 	// Stall is how long, beyond the longest call to the store (three seconds), the loop of a partition
 	// may make no step. Then Stalled is told, once in a Run: a leader that hangs keeps the others from

@@ -22,7 +22,11 @@ func (s *Store) RecoverExpired(ctx context.Context, partition int, o Office, now
 	taken := 0
 	err := s.eachDue(ctx, s.partitions[partition].leases(), now, limit, func(ids []string) (stayed int, more bool, err error) {
 		for some := range slices.Chunk(ids, 100) {
-			n, left, err := s.recoverSome(ctx, partition, o, some, false, "lease expired")
+			runs := make([]Suspect, len(some))
+			for i, id := range some {
+				runs[i].RunID = id
+			}
+			n, left, err := s.recoverSome(ctx, partition, o, runs, false, "lease expired")
 			taken, stayed = taken+n, stayed+left
 			if err != nil {
 				return stayed, false, err
@@ -31,22 +35,6 @@ func (s *Store) RecoverExpired(ctx context.Context, partition int, o Office, now
 		return stayed, taken < limit, nil
 	})
 	return taken, err
-}
-
-// RecoverNode takes the runs of one boot of a node, whose process is proven gone, before their
-// leases end. boot is the "node/boot" that begins its owner tokens.
-func (s *Store) RecoverNode(ctx context.Context, partition int, o Office, boot string) (int, error) {
-	runs, err := s.Running(ctx, partition)
-	if err != nil {
-		return 0, err
-	}
-	var ids []string
-	for _, r := range runs {
-		if strings.HasPrefix(r.Owner, boot+"/") {
-			ids = append(ids, r.Runs[0].ID)
-		}
-	}
-	return s.recover(ctx, partition, o, ids, true, "node is gone")
 }
 
 // ClampLeases has no lease of the partition end later than ahead from now, and returns how many were
@@ -61,21 +49,14 @@ func (s *Store) ClampLeases(ctx context.Context, partition int, o Office, ahead 
 	return int(n.read(t[0])), n.err
 }
 
-func (s *Store) recover(ctx context.Context, partition int, o Office, ids []string, revoke bool, cause string) (int, error) {
-	taken := 0
-	for chunk := range slices.Chunk(ids, 100) {
-		n, _, err := s.recoverSome(ctx, partition, o, chunk, revoke, cause)
-		taken += n
-		if err != nil {
-			return taken, err
-		}
-	}
-	return taken, nil
-}
-
-// recoverSome takes some runs; stayed is how many leases may still be as they were.
-func (s *Store) recoverSome(ctx context.Context, partition int, o Office, ids []string, revoke bool, cause string) (taken, stayed int, err error) {
+// recoverSome takes some runs: those whose lease has ended, or, to revoke leases, those whose owner and lease are
+// still as given; stayed is how many leases may still be as they were.
+func (s *Store) recoverSome(ctx context.Context, partition int, o Office, runs []Suspect, revoke bool, cause string) (taken, stayed int, err error) {
 	k := s.partitions[partition]
+	ids := make([]string, len(runs))
+	for i := range runs {
+		ids[i] = runs[i].RunID
+	}
 	values, err := s.reader.HMGet(ctx, k.running(), ids...).Result()
 	if err != nil {
 		return 0, 0, s.explain("recover", err)
@@ -85,14 +66,13 @@ func (s *Store) recoverSome(ctx context.Context, partition int, o Office, ids []
 		return 0, 0, err
 	}
 	keys := []string{k.events(), k.jobs(), k.fence(), k.running(), k.leases(), k.dead(), k.removed()}
-	args, owners := []any{"0"}, []string{}
-	if revoke {
-		args[0] = "1"
-	}
+	args, owners := []any{""}, []string{}
+	leases := ""
 	for i, v := range values {
 		if v == nil {
 			keys = append(keys, k.slot(""), k.waiting(""), k.history(""), k.stream(""))
 			args, owners = append(args, ids[i], "", cause, "", ""), append(owners, "")
+			leases += runs[i].Lease + ";"
 			continue
 		}
 		r, err := decodeRunning(text(v))
@@ -103,9 +83,16 @@ func (s *Store) recoverSome(ctx context.Context, partition int, o Office, ids []
 			}
 			continue
 		}
+		if revoke && r.Owner != runs[i].Owner {
+			continue
+		}
 		again, rest, why := afterLoss(r, cause)
 		keys = append(keys, k.slot(r.Slot), k.waiting(r.Slot), k.history(r.JobID), k.stream(r.Executor))
 		args, owners = append(args, ids[i], r.Owner, why, again, rest), append(owners, r.Owner)
+		leases += runs[i].Lease + ";"
+	}
+	if revoke {
+		args[0] = leases
 	}
 	if len(args) == 1 {
 		return 0, stayed, nil

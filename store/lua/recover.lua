@@ -1,7 +1,8 @@
 -- recover: take runs from a node that lost them; send them again or close them.
 -- KEYS[4] running (hash)  KEYS[5] leases (zset)  KEYS[6] dead (list)  KEYS[7] removed (zset)
 -- then per run: slots:<slot> (string), waiting:<slot> (zset), history (list), stream (stream)
--- ARGV[7] '1' to revoke leases that have not expired (their process is proven gone)
+-- ARGV[7] '' to take runs whose lease has ended, or to take those whose lease is still as it was read: the ends
+--   of the leases in the order of the runs, as Redis prints them, each with a ';' behind it
 -- then per run: id, owner, cause, body to send again or '' to close it as lost, body of what follows when it
 --   is closed or ''
 -- A run that was asked to cancel, or whose job is gone, is not sent again but closed as cancelled.
@@ -20,18 +21,19 @@ local function close(m, h, id, sched, who, cause, again, key)
   end
   return 'CLOSED', gone
 end
-local reply, key = {}, 8
+local reply, key, leases = {}, 8, {}
+for text in string.gmatch(ARGV[7], '([^;]*);') do leases[#leases + 1] = text end
 for i = 8, #ARGV, 5 do
   local id, cause = ARGV[i], ARGV[i + 2]
   local value = redis.call('HGET', KEYS[4], id)
   local h = value and held(value)
-  local score = redis.call('ZSCORE', KEYS[5], id)
+  local score, read = redis.call('ZSCORE', KEYS[5], id), leases[(i - 3) / 5]
   if not h then
     redis.call('ZREM', KEYS[5], id) -- a lease of nothing
     reply[#reply + 1] = 'CHANGED'
   elseif h.owner ~= ARGV[i + 1] then
     reply[#reply + 1] = 'CHANGED'
-  elseif ARGV[7] ~= '1' and score and tonumber(score) > now then
+  elseif read and (score or '') ~= read or not read and score and tonumber(score) > now then
     reply[#reply + 1] = 'ALIVE'
   else
     local m = parse(h.text)

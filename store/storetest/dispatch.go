@@ -387,7 +387,7 @@ func leaderScriptsFenced(t *testing.T, open Open) {
 	r.expire("run")
 	_, err = r.s.RecoverExpired(r.ctx, 0, old, r.now(), 10)
 	r.wantErr(err, store.ErrFenced)
-	_, err = r.s.RecoverNode(r.ctx, 0, old, nodeA)
+	_, err = r.s.RecoverSuspects(r.ctx, 0, old, []store.Suspect{{RunID: "run", Owner: st.Owner}})
 	r.wantErr(err, store.ErrFenced)
 	_, err = r.s.Audit(r.ctx, 0, old)
 	r.wantErr(err, store.ErrFenced)

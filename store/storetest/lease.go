@@ -189,7 +189,9 @@ func recoverNode(t *testing.T, open Open) {
 		r.begin(consumer, store.Started)
 		lost[consumer] = m.Runs[0].ID
 	}
-	n, err := r.s.RecoverNode(r.ctx, 0, r.office, nodeA)
+	suspects, err := r.s.Suspects(r.ctx, 0, nodeA)
+	r.must(err)
+	n, err := r.s.RecoverSuspects(r.ctx, 0, r.office, suspects)
 	r.must(err)
 	equal(r, "recovered", n, 1)
 	for consumer, id := range lost {

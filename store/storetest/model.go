@@ -232,7 +232,9 @@ func (m *model) doRecover() {
 }
 
 func (m *model) doRecoverNode() {
-	_, err := m.s.RecoverNode(m.ctx, 0, m.office, m.nodes[m.rnd.IntN(len(m.nodes))])
+	suspects, err := m.s.Suspects(m.ctx, 0, m.nodes[m.rnd.IntN(len(m.nodes))])
+	m.must(err)
+	_, err = m.s.RecoverSuspects(m.ctx, 0, m.office, suspects)
 	m.must(err)
 }
 
@@ -323,7 +325,9 @@ func (m *model) drain() {
 			m.end(a, false)
 		}
 		m.doRecover()
-		_, err := m.s.RecoverNode(m.ctx, 0, m.office, nodeB)
+		suspects, err := m.s.Suspects(m.ctx, 0, nodeB)
+		m.must(err)
+		_, err = m.s.RecoverSuspects(m.ctx, 0, m.office, suspects)
 		m.must(err)
 		m.doSweep()
 		m.check()

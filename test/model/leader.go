@@ -121,7 +121,7 @@ func (p Protocol) office(s State, i int, take func(Step, State)) {
 	}
 }
 
-// recovery is Store.RecoverExpired, and Store.RecoverNode for a process that is proven gone.
+// recovery is Store.RecoverExpired, and Store.RecoverSuspects for a process that is gone.
 func (p Protocol) recovery(s State, run uint8, send func(Call)) {
 	h := s.Running[run]
 	if h.Owner == 0 {
