@@ -14,7 +14,7 @@ func BenchmarkHandlers(b *testing.B) {
 	p := newPool(Config{Name: "default", Concurrency: 100, Node: "n", Boot: "b", Handler: func(string) (Handler, bool) {
 		return func(ctx context.Context, _ job.Run) (any, error) { return nil, ctx.Err() }, true
 	}})
-	l := newLine(p, "default", newFake(), 0)
+	l := newLine(p, 0, "default", newFake(), 0)
 	m, err := store.DecodeMessage(entry("a").Bodies[0])
 	if err != nil {
 		b.Fatal(err)

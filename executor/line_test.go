@@ -23,15 +23,18 @@ func TestReaderFetchesNoMoreThanThereIsRoomFor(t *testing.T) {
 		f.entries <- []store.Fetched{entry("a")}
 		synctest.Wait()
 		f.entries <- []store.Fetched{entry("b"), entry("c")}
+		pass(0)
+		calls := f.take()
+		if i := slices.Index(calls, "start 2+0"); i < 0 || slices.Contains(calls[i:], "fetch 1") {
+			t.Errorf("calls were %q", calls)
+		}
 		pass(time.Hour) // full: not a single call until there is room
-		calls := slices.DeleteFunc(f.take(), func(c string) bool { return c[:5] == "renew" })
-		want := []string{"pending 3", "fetch 3", "start 1+0", "fetch 2", "start 2+0"}
-		if diff := cmp.Diff(want, calls); diff != "" {
-			t.Error(diff)
+		if calls := slices.DeleteFunc(f.take(), func(c string) bool { return c[:5] == "renew" }); len(calls) > 0 {
+			t.Errorf("%q while all places are taken", calls)
 		}
 		let <- struct{}{}
 		synctest.Wait()
-		if diff := cmp.Diff([]string{"finish 1", "fetch 1"}, sortedCalls(f.take())); diff != "" {
+		if diff := cmp.Diff([]string{"finish 1", "fetch 1"}, slices.Compact(sortedCalls(f.take()))); diff != "" {
 			t.Error(diff)
 		}
 		close(let)
@@ -51,18 +54,84 @@ func compare(a, b string) int {
 	return 1
 }
 
-func TestWhatExceedsTheRoomGoesBack(t *testing.T) {
+func TestWhatHasNoPlaceIsHeldForASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, causes := newFake(), make(chan error, 10)
 		f.entries <- []store.Fetched{entry("a"), entry("b"), entry("c")}
 		r := f.run(t, 2, untilEnd(causes))
 		defer r.shut()
-		synctest.Wait()
-		if calls := f.take(); !slices.Contains(calls, "start 2+1") {
+		pass(holdLimit - 1)
+		if calls := f.take(); !slices.Contains(calls, "start 2+0") || slices.Contains(calls, "back 1") {
 			t.Errorf("calls were %q", calls)
 		}
-		if r.pool.Busy() != 2 {
-			t.Errorf("%d run", r.pool.Busy())
+		pass(1)
+		if calls := f.take(); !slices.Contains(calls, "back 1") {
+			t.Errorf("after a second calls were %q", calls)
+		}
+		if r.pool.Busy() != 2 || r.pool.slots.spare != 1 {
+			t.Errorf("%d run, %d more may be held, want 2 and 1", r.pool.Busy(), r.pool.slots.spare)
+		}
+	})
+}
+
+func TestWhatIsHeldStartsBeforeWhatIsFetchedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, let := newFake(), make(chan struct{})
+		f.entries <- []store.Fetched{entry("a"), entry("b"), entry("c"), entry("d")}
+		var began []string
+		r := f.run(t, 2, func(_ context.Context, run job.Run) (any, error) {
+			began = append(began, run.ID)
+			<-let
+			return nil, nil
+		})
+		defer r.shut()
+		synctest.Wait()
+		f.entries <- []store.Fetched{entry("e"), entry("f")}
+		for range 6 {
+			let <- struct{}{}
+			synctest.Wait()
+		}
+		slices.Sort(began[:2]) // these began together
+		if diff := cmp.Diff([]string{"a", "b", "c", "d", "e", "f"}, began); diff != "" {
+			t.Error(diff)
+		}
+		if calls := f.take(); slices.ContainsFunc(calls, func(c string) bool { return c[:4] == "back" }) {
+			t.Errorf("calls were %q", calls)
+		}
+	})
+}
+
+// An entry of more messages than the pool has places starts in parts, in order.
+func TestEntryLargerThanThePool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, e := newFake(), entry("a")
+		for _, run := range []string{"b", "c", "d", "e"} {
+			e.Bodies = append(e.Bodies, entry(run).Bodies...)
+		}
+		f.entries <- []store.Fetched{e}
+		rest := []store.Fetched{} // of the reader and its start alone
+		f.start = func(_ int, st store.Start) ([]store.StartReply, error) {
+			rest = slices.DeleteFunc(rest, func(e store.Fetched) bool { return slices.Contains(st.Entries, e.ID) })
+			for _, taken := range st.Return {
+				rest = append(rest, store.Fetched{ID: "rest-" + taken.Message.Runs[0].ID, Bodies: []string{taken.Body}})
+			}
+			return startAll(st), nil
+		}
+		f.pending = func(int) ([]store.Fetched, error) { return slices.Clone(rest), nil }
+		r := f.run(t, 2, nothing)
+		defer r.shut()
+		pass(time.Second)
+		var order []string
+		for _, o := range f.outcomes() {
+			order = append(order, o[:1])
+		}
+		slices.Sort(order[:2])
+		slices.Sort(order[2:4])
+		if diff := cmp.Diff([]string{"a", "b", "c", "d", "e"}, order); diff != "" {
+			t.Error(diff)
+		}
+		if n := r.pool.slots.places(); n != 2 {
+			t.Errorf("%d places are free", n)
 		}
 	})
 }
@@ -87,7 +156,7 @@ func TestReaderReadsItsPendingListAfterAnError(t *testing.T) {
 				pass(1)
 			}
 			synctest.Wait()
-			if diff := cmp.Diff([]string{"pending 1", "fetch 1"}, f.take()); diff != "" {
+			if diff := cmp.Diff([]string{"pending 1", "fetch 1"}, slices.Compact(f.take())); diff != "" {
 				t.Error(diff)
 			}
 		}

@@ -28,16 +28,17 @@ func New(cfg Config) (*Pool, error) {
 	p := newPool(cfg)
 	for _, s := range cfg.Stores {
 		for partition := range s.Partitions() {
-			p.lines = append(p.lines, newLine(p, s.Name(), s, partition))
+			p.lines = append(p.lines, newLine(p, len(p.lines), s.Name(), s, partition))
 		}
 	}
+	p.slots.init(p.cfg.Concurrency, len(p.lines), p.cfg.Now)
 	return p, nil
 }
 
 func newPool(cfg Config) *Pool {
 	p := &Pool{cfg: cfg.withDefaults(), ready: make(chan struct{})}
-	p.slots.free = cfg.Concurrency
 	p.tally.zero = make(chan struct{})
+	p.slots.init(p.cfg.Concurrency, 1, p.cfg.Now)
 	return p
 }
 
@@ -84,7 +85,7 @@ func (p *Pool) Run(ctx, drain context.Context) error {
 	p.tally.add(len(p.lines))
 	var all sync.WaitGroup
 	for _, l := range p.lines {
-		all.Go(func() { l.read(ctx, work) })
+		all.Go(func() { l.consume(ctx, work) })
 		all.Go(func() { l.renew(keep) })
 		all.Go(func() { l.finish(keep, work) })
 	}

@@ -196,7 +196,7 @@ func (f *fake) run(t *testing.T, concurrency int, handler Handler, adjust ...fun
 		a(&cfg)
 	}
 	r.pool = newPool(cfg)
-	r.pool.lines = []*line{newLine(r.pool, "s", f, 0)}
+	r.pool.lines = []*line{newLine(r.pool, 0, "s", f, 0)}
 	ctx, stop := context.WithCancel(t.Context())
 	drain, force := context.WithCancel(t.Context())
 	r.stop, r.force = stop, force
@@ -255,3 +255,20 @@ func pass(d time.Duration) {
 }
 
 func nothing(context.Context, job.Run) (any, error) { return nil, nil }
+
+// none reports whether every place is taken.
+func (s *slots) none() bool { return s.places() == 0 }
+
+// places is how many are free.
+func (s *slots) places() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.free
+}
+
+// take takes n places as another line does.
+func (s *slots) take(n int) {
+	t := s.newTurn(0, 0)
+	s.join(t, n, n, true)
+	s.collect(t)
+}

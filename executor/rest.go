@@ -18,15 +18,12 @@ const (
 // errPaused is the verdict that the executor is paused: nothing was started.
 var errPaused = errors.New("executor is paused")
 
-// rest gives back what was fetched, since others may have been told of the end of the pause before,
-// and waits until the executor is not paused any more, or ctx ends. Nothing is fetched meanwhile; a
-// line that is not told of the end asks once in each Config.Block.
+// rest waits until the executor is not paused any more, or ctx ends. What was fetched stays in the pending
+// list, in its order, and is read again then. Nothing is fetched meanwhile; a line that is not told of the end
+// asks once in each Config.Block.
 func (l *line) rest(ctx context.Context) error {
 	l.log.Info("executor is paused, nothing is fetched until it is resumed")
-	if err := l.handBack(ctx); err != nil {
-		return err
-	}
-	l.ready(false) // it consumes as far as it may
+	l.ready() // it consumes as far as it may
 	tick := time.NewTicker(l.cfg.Block)
 	defer tick.Stop()
 	for {

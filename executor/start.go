@@ -139,26 +139,15 @@ func (l *line) elsewhere(m *store.Message) bool {
 	return !ok && l.cfg.Served(m.Task)
 }
 
-// act sees to fetched entries: each is postponed or set aside, or its start has begun. more says that something
-// stayed in the pending list for lack of room, of which it gives back what it does not use.
-func (l *line) act(ctx, work context.Context, s sorted, room int) (more bool, err error) {
-	if ctx.Err() != nil {
-		l.pool.slots.give(room)
-		return true, nil // handBack finds them in the pending list
-	}
+// act sees to fetched entries: each is postponed or set aside, or its start has begun. room is how many places
+// there are for them; it gives back what it does not use.
+func (l *line) act(ctx, work context.Context, s sorted, room int) error {
 	if err := l.putOff(ctx, s); err != nil {
-		l.pool.slots.give(room)
-		return true, err
-	}
-	if n := len(s.start); n > 0 {
-		l.shared = s.count / n
+		l.pool.slots.back(room)
+		return err
 	}
 	ctx = context.WithoutCancel(ctx) // what is started must be heard of
 	for _, n := range s.nudges {
-		if room == 0 {
-			more = true
-			break
-		}
 		used, err := l.startNext(ctx, work, n)
 		room -= used
 		if errors.Is(err, store.ErrNewerFormat) || errors.Is(err, store.ErrUnreadable) { // this line waits alone
@@ -166,19 +155,19 @@ func (l *line) act(ctx, work context.Context, s sorted, room int) (more bool, er
 			continue
 		}
 		if err != nil {
-			l.pool.slots.give(room)
-			return true, err
+			l.pool.slots.back(room)
+			return err
 		}
 	}
 	if len(s.start) == 0 {
-		l.pool.slots.give(room)
-		return more, nil
+		l.pool.slots.back(room)
+		return nil
 	}
 	l.starts.begin(func(earlier <-chan struct{}, answered func()) error {
 		defer answered()
 		return l.startParts(ctx, work, s.start, room, earlier, answered)
 	})
-	return more, nil
+	return nil
 }
 
 // putOff sees to what this node does not start.
@@ -199,7 +188,7 @@ func (l *line) putOff(ctx context.Context, s sorted) error {
 // startParts starts entries, in calls that are not too large, as far as there is room, and gives back what
 // room is left. It asks after earlier, and says when the last call was answered.
 func (l *line) startParts(ctx, work context.Context, entries []opened, room int, earlier <-chan struct{}, answered func()) error {
-	defer func() { l.pool.slots.give(room) }()
+	defer func() { l.pool.slots.back(room) }()
 	parts := batches(entries)
 	for i, part := range parts {
 		st := l.startOf(part, room)

@@ -16,14 +16,15 @@ type Consumer struct {
 	Name      string
 }
 
-// Start asks for slots and leases for fetched messages, and gives back the others, in one call.
+// Start asks for slots and leases for fetched messages in one call, and takes entries apart of which only a part
+// is to start.
 type Start struct {
 	Consumer
 	Owner   string        // chosen before sending, unique to this call
 	Lease   time.Duration // how long until others may take the runs
 	Entries []string      // ids of all entries concerned, in the order they were fetched
 	Run     []Taken       // to be started, in the order of their entries
-	Return  []Taken       // to be put back as one entry, since there is no room for them; likewise
+	Return  []Taken       // to become entries of their own, pending for the consumer as before; likewise
 }
 
 // Taken is one body of an entry.
@@ -73,8 +74,10 @@ func (s *Store) Start(ctx context.Context, st Start) ([]StartReply, error) {
 	if len(st.Entries) == 0 {
 		return nil, nil
 	}
-	if replies, ok, err := s.startAll(ctx, st); ok || err != nil {
-		return replies, err
+	if len(st.Return) == 0 {
+		if replies, ok, err := s.startAll(ctx, st); ok || err != nil {
+			return replies, err
+		}
 	}
 	return s.startEach(ctx, st)
 }

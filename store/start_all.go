@@ -110,7 +110,7 @@ func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []a
 		}
 		more = append(more, u.room-u.add, u.add)
 	}
-	args = make([]any, 0, 12+events+len(st.Entries)+2*len(st.Run)+len(more)+2*len(st.Return))
+	args = make([]any, 0, 12+events+len(st.Entries)+2*len(st.Run)+len(more))
 	texts = texts[len(slots):]
 	args = append(args, s.cfg.EventLimit, group, st.Name, st.Owner, st.Lease.Milliseconds(), st.Executor, withinGrace(st.Run),
 		events, len(st.Entries), len(st.Run), singles, texts[events])
@@ -127,11 +127,7 @@ func (s *Store) startAllCall(st Start, slots []slotUse) (keys []string, args []a
 	for i := range texts {
 		args = append(args, &texts[i])
 	}
-	args = append(args, more...)
-	for i, t := range st.Return {
-		args = append(args, "m"+strconv.Itoa(i+1), t.body())
-	}
-	return keys, args
+	return keys, append(args, more...)
 }
 
 // writeUIDs makes one text of the uids of the jobs of the messages.

@@ -6,7 +6,8 @@
 -- ARGV[5] group  ARGV[6] consumer  ARGV[7] owner  ARGV[8] lease, ms  ARGV[9] executor
 -- ARGV[10] entries, then per entry in order: id, how many of its messages to start, how many to give back
 -- then the bodies to start, then those to give back, in the order of their entries: every message of an
---   entry is among one of them, since the entry goes; what is given back shares a new one
+--   entry is among one of them, since the entry goes; each that is given back becomes an entry of its own,
+--   pending for the same consumer
 -- Returns {now, tag, …}, a tag per message to start, with ' n' when its first n runs were dropped as
 -- missed: STARTED | MISSED | FULL | WAITING | REMOVED | RUNNING (elsewhere, or by an older call) |
 -- GONE (not pending here) | PAUSED (the executor is: nothing was done, the entries are pending here
@@ -61,13 +62,14 @@ if paused then return reply end
 flush()
 for i = 1, entries do
   local owned, n = mine[ids[i]], tonumber(ARGV[10 + 3 * i])
-  for k = at, owned and at + n - 1 or 0 do
-    back[#back + 1], back[#back + 2] = 'm' .. (#back / 2 + 1), ARGV[k]
-  end
+  for k = at, owned and at + n - 1 or 0 do back[#back + 1] = redis.call('XADD', KEYS[3], '*', 'm', ARGV[k]) end
   at = at + n
   if owned then acked[#acked + 1] = ids[i] end
 end
-if #back > 0 then redis.call('XADD', KEYS[3], '*', unpack(back)) end
+if #back > 0 then -- pending here before the group has come to them, so that they go on before what is behind
+  back[#back + 1], back[#back + 2] = 'FORCE', 'JUSTID'
+  redis.call('XCLAIM', KEYS[3], ARGV[5], ARGV[6], 0, unpack(back))
+end
 if #acked > 0 then
   redis.call('XACK', KEYS[3], ARGV[5], unpack(acked))
   redis.call('XDEL', KEYS[3], unpack(acked))

@@ -8,8 +8,7 @@
 --   their events are  ARGV[9] entries  ARGV[10] messages  ARGV[11] slots with room for one  ARGV[12] uids of the jobs,
 --   with a space between two
 -- then the events, a text for each entry of the log; entry ids in order, ids of the first runs, what follows owner and start in their values of running;
---   per slot with room for more: how many may hold it before, how many get it now; names and bodies of what
---   is given back
+--   per slot with room for more: how many may hold it before, how many get it now
 -- Returns {now, STARTED | PAUSED (the executor is: nothing was done) | EACH (nothing was done: ask start)}.
 local TIME, entries, n = redis.call('TIME'), tonumber(ARGV[9]), tonumber(ARGV[10])
 local now = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
@@ -64,7 +63,6 @@ if long then leases[2 * n + 1], leases[2 * n + 2], leases[1], leases[2] = leases
 redis.call('ZADD', KEYS[4], unpack(leases))
 if long then redis.call('ZREM', KEYS[4], long) end
 if #counts > 0 then redis.call('MSET', unpack(counts)) end
-if #ARGV > more then redis.call('XADD', KEYS[2], '*', unpack(ARGV, more + 1)) end
 redis.call('XACK', KEYS[2], ARGV[2], unpack(ARGV, texts + 1, last))
 redis.call('XDEL', KEYS[2], unpack(ARGV, texts + 1, last))
 for i = 13, texts do redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i]) end

@@ -72,11 +72,7 @@ func cancelShared(t *testing.T, open Open) {
 	r := newRig(t, open)
 	r.must(r.s.Register(r.ctx, []string{executor}, nil))
 	e := r.add("j", func(j *job.Job) { j.MaxInstances = 10 })
-	r.send(message(e, r.now(), "a"), message(e, r.now(), "b", "c", "d"))
-	st := r.fetch(nodeA) // gives both back as one entry
-	st.Return = append(st.Return, st.Run...)
-	st.Run = nil
-	r.start(st)
+	r.bundle(message(e, r.now(), "a"), message(e, r.now(), "b", "c", "d"))
 	for _, id := range []string{"b", "d", "a"} {
 		r.must(r.s.Cancel(r.ctx, id))
 	}

@@ -53,8 +53,7 @@ func executorHolds(t *testing.T, open Open) {
 	equal(r, "events", r.raw.number("XLEN", r.key("events")), before)
 	equal(r, "counters", r.raw.scan(r.key("slots:*")), nil)
 	equal(r, "history", r.outcomes("j"), nil)
-	st.Return, st.Run = append(st.Run, st.Return...), nil
-	r.start(st)
+	r.must(r.s.HandBack(r.ctx, st.Consumer, st.Entries))
 	equal(r, "given back all the same", len(r.pending(nodeA)), 0)
 	equal(r, "places", r.places(0), map[string][]string{"a": {"stream:default"}, "b": {"stream:default"}, "c": {"stream:default"}})
 	r.resumeExecutor()

@@ -37,10 +37,7 @@ func reclaimMoves(t *testing.T, open Open) {
 	now := r.now()
 	m := message(e, now, "a1", "a2")
 	m.Attempt, m.Lost = 2, 1
-	r.send(m, message(e, now, "b"))
-	pair := r.fetch(nodeA)
-	pair.Return, pair.Run = pair.Run, nil
-	r.start(pair)
+	r.bundle(m, message(e, now, "b"))
 	r.send(message(e, now, "c"))
 	old := r.fetch(nodeA)
 	equal(r, "moved", r.reclaim(nodeA, 0, false), 2)

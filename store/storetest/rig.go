@@ -193,6 +193,17 @@ func (r *rig) send(messages ...store.Message) {
 }
 
 // fetched is what a consumer has in its hands: a start call not yet sent.
+// bundle puts messages into the stream as one entry.
+func (r *rig) bundle(messages ...store.Message) {
+	r.Helper()
+	r.must(r.s.EnsureGroup(r.ctx, 0, executor))
+	args := []any{"XADD", r.key("stream:" + executor), "*"}
+	for i, m := range messages {
+		args = append(args, fmt.Sprintf("m%d", i+1), m.Encode())
+	}
+	r.raw.do(args...)
+}
+
 func (r *rig) fetch(consumer string) store.Start {
 	r.Helper()
 	return r.fetchFrom(0, executor, consumer)

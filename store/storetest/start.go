@@ -370,11 +370,12 @@ func startReturns(t *testing.T, open Open) {
 	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 3)
 	for range 2 { // the second is a resend
 		equal(r, "owned", verdicts(r.start(st)), []store.Verdict{store.Started})
-		equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1)
+		equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 2)
 	}
+	equal(r, "pending here still", len(r.pending(nodeA)), 2)
+	back, _ := r.begin(nodeB, store.Started, store.Started) // a node that comes to them takes them over
+	equal(r, "entries fetched", len(back.Entries), 2)
 	equal(r, "pending", len(r.pending(nodeA)), 0)
-	back, _ := r.begin(nodeB, store.Started, store.Started)
-	equal(r, "entries fetched", len(back.Entries), 1)
 	equal(r, "runs", [2]string{back.Run[0].Message.Runs[1].ID, back.Run[1].Message.Runs[0].ID}, [2]string{"b2", "c"})
 }
 
@@ -382,16 +383,19 @@ func startSplitsEntry(t *testing.T, open Open) {
 	r := newRig(t, open)
 	e := r.add("j", func(j *job.Job) { j.MaxInstances = 9 })
 	now := r.now()
-	r.send(message(e, now, "a"), message(e, now, "b"), message(e, now, "c"))
-	st := r.fetch(nodeA)
-	st.Return, st.Run = st.Run, nil
-	r.start(st)
+	r.bundle(message(e, now, "a"), message(e, now, "b"), message(e, now, "c"))
 	one := r.fetch(nodeA)
 	equal(r, "entries", len(one.Entries), 1)
 	one.Run, one.Return = one.Run[1:2], []store.Taken{one.Run[0], one.Run[2]}
 	equal(r, "verdicts", verdicts(r.start(one)), []store.Verdict{store.Started})
 	equal(r, "places", r.places(0), map[string][]string{"a": {"stream:default"}, "b": {"running"}, "c": {"stream:default"}})
-	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 1)
+	got, err := r.s.FetchPending(r.ctx, 0, executor, nodeA, 10)
+	r.must(err)
+	rest := r.startOf(one.Consumer, got)
+	equal(r, "the rest, before what is behind it", verdicts(r.start(rest)), []store.Verdict{store.Started, store.Started})
+	equal(r, "runs", [2]string{rest.Run[0].Message.Runs[0].ID, rest.Run[1].Message.Runs[0].ID}, [2]string{"a", "c"})
+	equal(r, "entries", r.raw.number("XLEN", r.key("stream:default")), 0)
+	equal(r, "fetched again", len(r.fetch(nodeB).Entries), 0)
 }
 
 func postponeMoves(t *testing.T, open Open) {
@@ -399,10 +403,7 @@ func postponeMoves(t *testing.T, open Open) {
 	e := r.add("j")
 	now := r.now()
 	a, b := message(e, now, "a1", "a2"), message(e, now, "b")
-	r.send(a, b)
-	st := r.fetch(nodeA)
-	st.Return, st.Run = st.Run, nil
-	r.start(st)
+	r.bundle(a, b)
 	one := r.fetch(nodeA)
 	r.must(r.s.Postpone(r.ctx, one.Consumer, one.Entries[0], time.Minute, []store.Message{a}, []store.Message{b}))
 	r.must(r.s.Postpone(r.ctx, one.Consumer, one.Entries[0], time.Minute, []store.Message{a}, []store.Message{b}))

@@ -73,6 +73,7 @@ var streamCommands = map[string]command{
 	"XGROUP":   {3, (*Server).xgroup},
 	"XACK":     {3, (*Server).xack},
 	"XPENDING": {5, (*Server).xpending},
+	"XCLAIM":   {6, (*Server).xclaim},
 	"XINFO":    {2, (*Server).xinfo},
 }
 
