@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,9 +79,12 @@ func TestWhatIsHeldStartsBeforeWhatIsFetchedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, let := newFake(), make(chan struct{})
 		f.entries <- []store.Fetched{entry("a"), entry("b"), entry("c"), entry("d")}
+		var mu sync.Mutex
 		var began []string
 		r := f.run(t, 2, func(_ context.Context, run job.Run) (any, error) {
+			mu.Lock()
 			began = append(began, run.ID)
+			mu.Unlock()
 			<-let
 			return nil, nil
 		})

@@ -33,7 +33,8 @@ func (p *partition) keepHouse(ctx context.Context) error {
 // house is the housekeeping of one partition.
 type house struct {
 	*partition
-	unserved []string // executors that are known to serve nobody
+	unserved []string        // executors that are known to serve nobody
+	paused   map[string]bool // executors that were paused at the last look
 }
 
 func (h *house) round(ctx context.Context) error {
@@ -81,7 +82,8 @@ func (h *house) reclaimAll(ctx context.Context) error {
 }
 
 // reclaim puts back what consumers that are gone have pending, and what any consumer has had pending
-// for a lease. It is safe whoever is alive: start refuses what is not pending any more.
+// for a lease, unless its executor is paused: a living consumer keeps its runs in order over a pause. It is safe
+// whoever is alive: start refuses what is not pending any more.
 func (h *house) reclaim(ctx context.Context, executors []string) error {
 	living, served, sure := h.cfg.Members()
 	if sure {
@@ -96,10 +98,21 @@ func (h *house) reclaim(ctx context.Context, executors []string) error {
 	if err != nil {
 		return err
 	}
+	before := h.paused
+	h.paused = map[string]bool{}
 	for _, c := range consumers {
 		gone := sure && !living[c.Name]
 		if !gone && c.Pending == 0 {
 			continue
+		}
+		if !gone {
+			spared, err := h.spared(ctx, c.Executor, before)
+			if err != nil {
+				return err
+			}
+			if spared {
+				continue
+			}
 		}
 		idle := h.cfg.Lease
 		if gone {
@@ -110,6 +123,18 @@ func (h *house) reclaim(ctx context.Context, executors []string) error {
 		}
 	}
 	return nil
+}
+
+// spared reports whether an executor is paused, or was at the look before: its nodes may not have read again yet
+// what they have pending.
+func (h *house) spared(ctx context.Context, executor string, before map[string]bool) (bool, error) {
+	call, done := h.limited(ctx)
+	defer done()
+	paused, err := h.cfg.Store.ExecutorPaused(call, h.index, executor)
+	if paused {
+		h.paused[executor] = true
+	}
+	return paused || before[executor], err
 }
 
 func (p *partition) reclaimFrom(ctx context.Context, c store.ConsumerInfo, idle time.Duration, drop bool) error {
