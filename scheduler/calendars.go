@@ -59,15 +59,22 @@ const reviewPage = 250
 type review struct {
 	version int64 // of the calendars; 0 = none is under way
 	cursor  uint64
+	newer   int  // jobs of a newer format that were passed
+	over    bool // all were gone through, but for those: a node that can read them goes on
 }
 
 // seeCalendars reads the calendars again when due shows another version of them.
 func (p *partition) seeCalendars(ctx context.Context, due store.Due) error {
-	if due.CalendarsVersion == p.calendars.Version {
+	if due.CalendarsBroken == "" && due.CalendarsVersion == p.calendars.Version {
 		return nil
 	}
 	call, done := p.call(ctx)
 	defer done()
+	if due.CalendarsBroken != "" {
+		p.log.Error("the version of the calendars cannot be read, set anew", "version", due.CalendarsBroken,
+			"remedy", "none is needed; see who writes to this redis")
+		return p.cfg.Store.MendCalendars(call, p.index, p.office, due.CalendarsBroken)
+	}
 	c, err := p.cfg.Store.Calendars(call, p.index)
 	if err != nil {
 		return err
@@ -91,9 +98,12 @@ func (p *partition) followCalendars(ctx context.Context, due store.Due) (more bo
 	if p.review.version != version {
 		p.review = review{version: version}
 	}
+	if p.review.over {
+		return false, nil
+	}
 	call, done := p.call(ctx)
 	defer done()
-	entries, cursor, err := p.cfg.Store.Referring(call, p.index, p.review.cursor, reviewPage)
+	entries, newer, cursor, err := p.cfg.Store.Referring(call, p.index, p.review.cursor, reviewPage)
 	if err != nil {
 		return false, err
 	}
@@ -104,7 +114,7 @@ func (p *partition) followCalendars(ctx context.Context, due store.Due) (more bo
 	write, done := p.call(ctx)
 	defer done()
 	stayed := parked == 0 // nobody knows of a job that was to be parked whether it was changed just then
-	whole, err := p.cfg.Store.FollowCalendars(write, p.index, p.office, version, cursor == 0 && stayed, moves)
+	whole, err := p.cfg.Store.FollowCalendars(write, p.index, p.office, version, cursor == 0 && stayed && p.review.newer+newer == 0, moves)
 	if errors.Is(err, store.ErrCalendarsChanged) {
 		return true, nil
 	}
@@ -117,6 +127,11 @@ func (p *partition) followCalendars(ctx context.Context, due store.Due) (more bo
 	}
 	if whole && stayed { // otherwise the page is read again
 		p.review.cursor = cursor
+		p.review.newer += newer
+		if p.review.over = cursor == 0 && p.review.newer > 0; p.review.over {
+			p.log.Warn("jobs of a newer format do not follow their calendars yet", "count", p.review.newer, "version", version,
+				"remedy", "they do once a node of the newer version leads")
+		}
 	}
 	return true, nil
 }

@@ -39,11 +39,11 @@ func (b *batch) empty() {
 // fire decides and dispatches what is due, of which due names the first jobs, and reports whether there
 // may be more to do at once. whole says that due names all.
 func (p *partition) fire(ctx context.Context, due store.Due, whole bool) (again bool, err error) {
-	jobs := p.admit(due.Jobs)
 	f := &firing{
-		partition: p, now: due.Now, jobs: jobs, gone: len(due.Jobs) - len(jobs), last: due.Jobs[len(due.Jobs)-1], read: len(due.Jobs), whole: whole,
+		partition: p, now: due.Now, read: len(due.Jobs), whole: whole,
 		ready: make(chan call, 1), done: make(chan sent, 1),
 	}
+	f.admitted(due.Jobs)
 	err = f.run(ctx)
 	if errors.Is(err, store.ErrPaused) && !lostOffice(err) { // since it was read; the next look says so
 		return true, nil

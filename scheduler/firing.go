@@ -29,6 +29,8 @@ type firing struct {
 	last  store.DueJob   // the last that was read
 	whole bool           // no more are to be read
 	read  int            // how many jobs were
+	taken int            // how many of those were not held
+	tied  int            // how many were held and have the run time of last: they are still there
 	gone  int            // how many of those are settled, or were left out
 	begun bool           // some were not
 
@@ -154,7 +156,7 @@ func (p *page) here() bool {
 // turn begins to read the jobs behind the last that was read.
 func (f *firing) turn(ctx context.Context) *page {
 	p := &page{done: make(chan struct{})}
-	last, left := f.last, f.read-f.gone
+	last, left := f.last, f.read-f.gone+f.tied
 	ctx, done := f.call(ctx)
 	go func() {
 		defer close(p.done)
@@ -173,13 +175,32 @@ func (f *firing) takeUp() error {
 		return p.err
 	}
 	f.read += len(p.jobs)
-	f.whole = !p.more || len(p.jobs) == 0 || f.read >= firingJobs
-	if len(p.jobs) > 0 {
-		f.last = p.jobs[len(p.jobs)-1]
-	}
-	f.jobs = f.admit(p.jobs)
-	f.gone += len(p.jobs) - len(f.jobs)
+	f.pulse.beat()
+	f.admitted(p.jobs)
+	f.whole = !p.more || len(p.jobs) == 0 || f.taken >= firingJobs
 	return nil
+}
+
+// admitted takes up jobs that were read, but for those that are held: they count neither as work nor as gone
+// through, so that they hide nothing behind them.
+func (f *firing) admitted(jobs []store.DueJob) {
+	f.jobs = f.admit(jobs)
+	f.taken += len(f.jobs)
+	f.gone += len(jobs) - len(f.jobs)
+	if len(jobs) == 0 {
+		return
+	}
+	last := jobs[len(jobs)-1]
+	if last.RunTime != f.last.RunTime || last.Score != f.last.Score {
+		f.tied = 0
+	}
+	f.last = last
+	now := f.elapsed()
+	for i := len(jobs) - 1; i >= 0 && jobs[i].RunTime == last.RunTime; i-- {
+		if f.isHeld(jobs[i], now) {
+			f.tied++
+		}
+	}
 }
 
 // take takes one of what is used again, or returns the zero value.

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"time"
 
 	"github.com/carillon-project/carillon/store"
@@ -19,8 +20,9 @@ type hold struct {
 }
 
 const (
-	newerPause    = time.Second            // until a record of a newer format is looked at again
-	heldPoll      = 50 * time.Millisecond  // while held jobs hide the next run time
+	newerPause    = time.Second           // until a record of a newer format is looked at again
+	heldPoll      = 50 * time.Millisecond // while held jobs hide the next run time
+	fewHeld       = 100
 	longestPause  = time.Second            // between tries of a job that is refused
 	backlogPoll   = 250 * time.Millisecond // between looks whether a backlog's runs have ended
 	backlogWait   = time.Minute            // until the next runs of a backlog are lined up anyway
@@ -40,6 +42,11 @@ func (p *partition) isHeld(j store.DueJob, now time.Duration) bool {
 	}
 	h.touched = now
 	return now < h.until
+}
+
+// pauseOfNewer is how long to leave jobs of a newer format alone: a thousand are looked at per second at most.
+func (p *partition) pauseOfNewer() time.Duration {
+	return newerPause * time.Duration(1+len(p.held)/1000)
 }
 
 // keep returns the hold of a due job, and makes it if need be.
@@ -85,8 +92,17 @@ func (p *partition) tallyOf(j store.DueJob, header store.Header) tally {
 
 // heldUntil returns the time of Redis at which the first hold ends. Held jobs hide the run times
 // behind them, hence it is never far.
-func (p *partition) heldUntil(now int64) int64 {
+func (p *partition) heldUntil(ctx context.Context, now int64) int64 {
 	until, local := now+heldPoll.Milliseconds(), p.elapsed()
+	if len(p.held) > fewHeld { // to read them all is dear: ask what they hide
+		call, done := p.call(ctx)
+		defer done()
+		if next, err := p.cfg.Store.NextAfter(call, p.index, now); err == nil && next != 0 {
+			until = next
+		} else if err == nil {
+			until = now + p.cfg.Nap.Milliseconds()
+		}
+	}
 	for _, h := range p.held {
 		if h.until > local {
 			until = min(until, p.clock.redis(h.until)+1)

@@ -118,7 +118,7 @@ func (p *partition) unusable(ctx context.Context, j store.DueJob, f *store.Found
 		if p.held[j.ID] == nil {
 			p.log.Warn("job has a newer format, left to a newer node", "job", j.ID, "error", f.Err)
 		}
-		p.keep(j, p.elapsed()).until = p.elapsed() + newerPause
+		p.keep(j, p.elapsed()).until = p.elapsed() + p.pauseOfNewer()
 	case f.Err != nil:
 		return p.park(ctx, store.Sighting{DueJob: j, Digest: f.Digest}, "its header cannot be read", f.Err)
 	case p.stumbles(j, noJob) > firstStumbles:

@@ -152,7 +152,7 @@ func (p *partition) pass(ctx context.Context) (target int64, err error) {
 	if again || moved || taken || reviewed {
 		return 0, nil
 	}
-	target = p.nap(due)
+	target = p.nap(ctx, due)
 	p.foresee(ctx, due, target)
 	return target, nil
 }
@@ -248,13 +248,13 @@ func (p *partition) clampLeases(ctx context.Context) error {
 
 // nap returns until when there is nothing to do: the earliest of what Redis knows, and of what is
 // held here. What is due and did not move is tried again after a pause.
-func (p *partition) nap(due store.Due) int64 {
+func (p *partition) nap(ctx context.Context, due store.Due) int64 {
 	target := due.Now + min(p.cfg.Nap, p.cfg.Lease/6).Milliseconds() // often enough to notice an outage
 	soon := due.Now + stuckPause.Milliseconds()
 	if due.NextRun > due.Now {
 		target = min(target, due.NextRun)
 	} else if due.NextRun != 0 {
-		target = min(target, p.heldUntil(due.Now))
+		target = min(target, p.heldUntil(ctx, due.Now))
 	}
 	if due.NextDelayed > due.Now {
 		target = min(target, due.NextDelayed)

@@ -193,12 +193,13 @@ func (s *Store) CalendarUsers(ctx context.Context, name string, limit int) ([]st
 
 // Referring returns about limit jobs of a partition that refer to calendars, from cursor on, which is
 // 0 at the beginning and, in the reply, at the end. Jobs that refer to some all the while are
-// returned at least once; those that are gone or cannot be read are left out.
-func (s *Store) Referring(ctx context.Context, partition int, cursor uint64, limit int64) ([]Entry, uint64, error) {
+// returned at least once; those that are gone or cannot be read are left out. newer is how many of those are of a
+// newer format: a node that can read them has to give them their times.
+func (s *Store) Referring(ctx context.Context, partition int, cursor uint64, limit int64) (entries []Entry, newer int, next uint64, err error) {
 	k := s.partitions[partition]
 	fields, next, err := s.reader.HScan(ctx, k.calendarJobs(), cursor, "", limit).Result()
 	if err != nil || len(fields) == 0 {
-		return nil, next, s.explain("jobs that refer to calendars", err)
+		return nil, 0, next, s.explain("jobs that refer to calendars", err)
 	}
 	var ids []string
 	for i := 0; i < len(fields); i += 2 {
@@ -206,7 +207,7 @@ func (s *Store) Referring(ctx context.Context, partition int, cursor uint64, lim
 	}
 	values, err := s.reader.HMGet(ctx, k.jobs(), ids...).Result()
 	if err != nil {
-		return nil, 0, s.explain("jobs that refer to calendars", err)
+		return nil, 0, 0, s.explain("jobs that refer to calendars", err)
 	}
 	var found []string
 	for i, v := range values {
@@ -214,8 +215,8 @@ func (s *Store) Referring(ctx context.Context, partition int, cursor uint64, lim
 			found = append(found, ids[i], text(v))
 		}
 	}
-	entries, err := s.page(ctx, k, found)
-	return entries, next, err
+	entries, newer, err = s.pageCounted(ctx, k, found)
+	return entries, newer, next, err
 }
 
 // Follow is the next time that its calendars leave a job.

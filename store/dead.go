@@ -30,7 +30,7 @@ func (s *Store) DeadRuns(ctx context.Context, limit int) ([]Dead, error) {
 		for _, body := range bodies {
 			d, err := decodeDead(p, body)
 			if err != nil {
-				s.log.Warn("dead run cannot be read, left out", "partition", p, "error", err)
+				s.warnOnce("dead run cannot be read, left out", k.dead(), body[:min(len(body), 100)], "partition", p, "error", err)
 				continue
 			}
 			all = append(all, d)

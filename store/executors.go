@@ -54,9 +54,7 @@ func (s *Store) PausedExecutors(ctx context.Context, partition int) (map[string]
 	}
 	paused := map[string]PauseState{}
 	for name, value := range all {
-		if paused[name], err = decodePause(value); err != nil {
-			return nil, err
-		}
+		paused[name] = s.pauseOf(s.partitions[partition].pausedExecutors(), value)
 	}
 	return paused, nil
 }
@@ -67,6 +65,16 @@ func decodePause(value string) (PauseState, error) {
 	n := numbers{}
 	p := PauseState{Since: time.UnixMilli(n.read(since)).UTC(), Reason: reason}
 	return p, n.unreadable("pause state")
+}
+
+// pauseOf is a stored pause. One that cannot be read holds as any other does, since a time nobody knows.
+func (s *Store) pauseOf(key, value string) PauseState {
+	p, err := decodePause(value)
+	if err != nil {
+		s.warnOnce("a pause cannot be read, it holds all the same", key, value, "error", err)
+		return PauseState{Since: time.UnixMilli(0).UTC(), Reason: "the pause is stored in a form that cannot be read; end it and say it again"}
+	}
+	return p
 }
 
 // ExecutorState is how an executor stands in a store.

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/carillon-project/carillon/job"
 )
 
 const (
@@ -80,25 +82,26 @@ func (s *Store) expirePage(ctx context.Context, partition int, o Office, executo
 	return closed, n.err
 }
 
-// unserved is an entry that nobody has fetched, and whose messages can all be read.
+// unserved is an entry that nobody has fetched.
 type unserved struct {
 	id       string
 	bodies   []string
 	messages []Message
 }
 
-// readUnserved reads an entry. ok is false for one with something else in it, or that cannot be read: that is
-// left to the node that fetches it.
+// readUnserved reads an entry. A body that is no message, or that cannot be read, is left to the node that fetches
+// it; ok is false when there is nothing else.
 func readUnserved(entry redis.XMessage) (u unserved, ok bool) {
 	u = unserved{id: entry.ID, bodies: bodies(entry)}
 	for _, b := range u.bodies {
 		m, err := DecodeMessage(b)
 		if err != nil {
-			return unserved{}, false
+			m = Message{Grace: job.GraceNone} // the script leaves it as it is
 		}
+		ok = ok || err == nil
 		u.messages = append(u.messages, m)
 	}
-	return u, len(u.messages) > 0
+	return u, ok
 }
 
 // ends reports whether a run of the entry is beyond its grace or its job is among the removed uids.

@@ -151,7 +151,7 @@ func (s *Store) Get(ctx context.Context, id string) (Entry, error) {
 		return Entry{}, notFound("get job", id)
 	}
 	e, err := decodeEntry(id, value.Val())
-	e.RunTime = int64(score.Val())
+	e.RunTime = moment(score.Val())
 	return e, err
 }
 
@@ -264,28 +264,37 @@ func (s *Store) CountJobs(ctx context.Context) (int64, error) {
 }
 
 func (s *Store) page(ctx context.Context, k keys, fields []string) ([]Entry, error) {
+	page, _, err := s.pageCounted(ctx, k, fields)
+	return page, err
+}
+
+// pageCounted is page, and says how many jobs of a newer format were left out.
+func (s *Store) pageCounted(ctx context.Context, k keys, fields []string) (page []Entry, newer int, err error) {
 	ids := make([]string, 0, len(fields)/2)
 	for i := 0; i+1 < len(fields); i += 2 {
 		ids = append(ids, fields[i])
 	}
 	if len(ids) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	scores, err := s.reader.ZMScore(ctx, k.runTimes(), ids...).Result()
 	if err != nil {
-		return nil, s.explain("list jobs", err)
+		return nil, 0, s.explain("list jobs", err)
 	}
-	page := make([]Entry, 0, len(ids))
+	page = make([]Entry, 0, len(ids))
 	for i, id := range ids {
 		e, err := decodeEntry(id, fields[2*i+1])
 		if err != nil {
-			s.log.Warn("job cannot be read, left out of the list", "job", id, "error", err)
+			if errors.Is(err, ErrNewerFormat) {
+				newer++
+			}
+			s.warnOnce("job cannot be read, left out of lists", k.jobs(), id, "job", id, "error", err)
 			continue
 		}
-		e.RunTime = int64(scores[i])
+		e.RunTime = moment(scores[i])
 		page = append(page, e)
 	}
-	return page, nil
+	return page, newer, nil
 }
 
 func timeOrEmpty(ms int64) string {

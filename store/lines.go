@@ -115,7 +115,7 @@ func (s *Store) Lines(ctx context.Context, runID, after string, block time.Durat
 		after = entry.ID
 		l, err := decodeLine(runID, entry)
 		if err != nil {
-			s.log.Warn("line cannot be read, left out", "run", runID, "line", entry.ID, "error", err)
+			s.warnOnce("line cannot be read, left out", key, entry.ID, "run", runID, "line", entry.ID, "error", err)
 			continue
 		}
 		lines = append(lines, l)

@@ -173,7 +173,7 @@ func (s *Store) decodeEntryEvents(entry redis.XMessage) []job.Event {
 	for line := range strings.SplitSeq(text(entry.Values["e"]), "\n") {
 		e, err := decodeEvent(s.cfg.Name, at, line)
 		if err != nil {
-			s.log.Warn("event cannot be read", "entry", entry.ID, "error", err)
+			s.warnOnce("event cannot be read, left out", "events", entry.ID, "entry", entry.ID, "error", err)
 			continue
 		}
 		events = append(events, e)
@@ -247,7 +247,7 @@ func (s *Store) History(ctx context.Context, jobID string, limit int) ([]job.Row
 		for _, line := range lines {
 			r, err := decodeRow(line)
 			if err != nil {
-				s.log.Warn("history row cannot be read", "job", jobID, "error", err)
+				s.warnOnce("history row cannot be read, left out", k.history(jobID), line[:min(len(line), 100)], "job", jobID, "error", err)
 				continue
 			}
 			rows = append(rows, r)

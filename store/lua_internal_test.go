@@ -15,7 +15,7 @@ var allScripts = []*script{
 	withdrawScript, retryScript, backfillScript, lifeScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, finishPlainScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
 	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, forgetScript, keepScript, tidyScript, recallScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript,
-	layAsideScript,
+	layAsideScript, mendCalendarsScript,
 }
 
 func TestScriptsAreShortAndUsed(t *testing.T) {

@@ -35,6 +35,9 @@ func (s *Store) TakeOffice(ctx context.Context, partition int, o Office) error {
 		return nil
 	case "LOST":
 		return s.replaced(partition, t[1])
+	case "BROKEN":
+		return fmt.Errorf("store %s: take office: %w: the fence of partition %d has the term %.40q; if no leader is in office: %s",
+			s.cfg.Name, ErrUnreadable, partition, t[1], redisCommand("HDEL", k.fence(), "term"))
 	case "EPOCH":
 		return fmt.Errorf("store %s: take office: %w: etcd was rebuilt or restored (fence has epoch %s, term %s; this cluster has epoch %s); accept the new one with: carillon store adopt --store-name %s",
 			s.cfg.Name, ErrEpoch, t[1], t[2], o.Epoch, s.cfg.Name)
@@ -94,6 +97,8 @@ type Due struct {
 
 	CalendarsVersion int64 // grows with every change of them; 0 = there never were any
 	CalendarsApplied int64 // the version that every next run time follows
+	// CalendarsBroken is the version as it is stored if it cannot be read: see MendCalendars.
+	CalendarsBroken string
 
 	Sequence int64 // how far the partition has been dispatched
 	Known    int64 // how far it is known to have been: more than Sequence if Redis has lost writes
@@ -134,14 +139,21 @@ func (s *Store) Due(ctx context.Context, partition, limit int) (Due, error) {
 	}
 	n := numbers{}
 	d := Due{
-		Now: n.read(t[0]), Paused: t[1] == "1", NextRun: n.orZero(t[2]), NextDelayed: n.orZero(t[3]), NextLease: n.orZero(t[4]),
-		CalendarsVersion: n.orZero(t[5]), CalendarsApplied: n.orZero(t[6]), Sequence: n.orZero(t[7]),
+		Now: n.read(t[0]), Paused: t[1] == "1", NextRun: n.orZero(t[2]),
+		NextDelayed: s.orWarn(k.delayed(), t[3]), NextLease: s.orWarn(k.leases(), t[4]),
+		CalendarsVersion: s.orWarn(k.calendars(), t[5]), CalendarsApplied: s.orWarn(k.calendars(), t[6]), Sequence: s.orWarn(k.fence(), t[7]),
+	}
+	if t[5] != "" && (d.CalendarsVersion <= 0 || d.CalendarsVersion >= 1<<53) {
+		d.CalendarsBroken = t[5]
 	}
 	d.Known = max(known, d.Sequence)
+	if t[7] != "" && d.Sequence == 0 {
+		d.Known = max(d.Known, 1) // one that cannot be read is set anew
+	}
 	s.sequences[partition].atLeast(d.Sequence)
 	d.Jobs = make([]DueJob, 0, (len(t)-head)/2)
 	for i := head; i < len(t); i += 2 {
-		d.Jobs = append(d.Jobs, DueJob{ID: t[i], RunTime: n.read(t[i+1])})
+		d.Jobs = append(d.Jobs, dueJob(t[i], t[i+1]))
 	}
 	return d, n.err
 }
@@ -151,15 +163,18 @@ func (s *Store) Due(ctx context.Context, partition, limit int) (Due, error) {
 // no others are due.
 func (s *Store) DueAfter(ctx context.Context, partition int, last DueJob, at int64, left, limit int) (jobs []DueJob, more bool, err error) {
 	found, err := s.reader.ZRangeByScoreWithScores(ctx, s.partitions[partition].runTimes(), &redis.ZRangeBy{
-		Min: strconv.FormatInt(last.RunTime, 10), Max: strconv.FormatInt(at, 10), Count: int64(left + limit),
+		Min: last.score(), Max: strconv.FormatInt(at, 10), Count: int64(left + limit),
 	}).Result()
 	if err != nil {
 		return nil, false, s.explain("due", err)
 	}
 	jobs = make([]DueJob, 0, len(found))
+	from, err := strconv.ParseFloat(last.score(), 64)
+	if err != nil {
+		return nil, false, s.explain("due", err)
+	}
 	for _, z := range found {
-		j := DueJob{ID: text(z.Member), RunTime: int64(z.Score)}
-		if j.RunTime > last.RunTime || j.ID > last.ID {
+		if j := jobAt(z); z.Score > from || j.ID > last.ID {
 			jobs = append(jobs, j)
 		}
 	}
@@ -175,7 +190,7 @@ func (s *Store) Coming(ctx context.Context, partition, from, limit int) ([]DueJo
 	}
 	jobs := make([]DueJob, len(found))
 	for i, z := range found {
-		jobs[i] = DueJob{ID: text(z.Member), RunTime: int64(z.Score)}
+		jobs[i] = jobAt(z)
 	}
 	return jobs, nil
 }

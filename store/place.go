@@ -50,7 +50,7 @@ func (s *Store) Each(ctx context.Context, partition int, place Place, f func(Pla
 	see := func(p Placed, body string) bool {
 		m, err := DecodeMessage(body)
 		if err != nil {
-			s.log.Warn("message cannot be read, left out", "place", string(place), "partition", partition, "error", err)
+			s.warnOnce("message cannot be read, left out", k.prefix+string(place), body[:min(len(body), 100)], "place", string(place), "error", err)
 			return true
 		}
 		p.Message, p.Place, p.Partition, p.body = m, place, partition, body

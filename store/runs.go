@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -68,21 +67,22 @@ func noGroup(err error) bool {
 	return errors.As(err, &reply) && strings.Contains(reply.Error(), "NOGROUP ")
 }
 
-// bodies are the values of an entry; go-redis folds the repeated field "m" of one entry into a
-// map, so an entry with several messages numbers its fields.
+// bodies are the messages of an entry: its field "m", or the fields "m1" to "m8" in their order; others are unknown
+// and of no concern. go-redis folds the repeated field "m" of one entry into a map, so an entry with several
+// messages numbers its fields. An entry with fields of which none is a message gives what it holds as one body that
+// nobody can read.
 func bodies(entry redis.XMessage) []string {
-	if len(entry.Values) == 1 {
-		if v, ok := entry.Values["m"]; ok {
-			return []string{text(v)}
+	all := make([]string, 0, len(entry.Values))
+	if v, ok := entry.Values["m"]; ok {
+		all = append(all, text(v))
+	}
+	for _, field := range fields {
+		if v, ok := entry.Values[field.(string)]; ok {
+			all = append(all, text(v))
 		}
 	}
-	all := make([]string, 0, len(entry.Values))
-	for i := range len(entry.Values) {
-		v, ok := entry.Values["m"+strconv.Itoa(i+1)]
-		if !ok {
-			break
-		}
-		all = append(all, text(v))
+	if len(all) == 0 && len(entry.Values) > 0 {
+		return []string{strings.TrimPrefix(fmt.Sprint(entry.Values), "map")}
 	}
 	return all
 }

@@ -138,6 +138,7 @@ var (
 	recallScript        = newScript("recall", alone, 0, 1).readsOnly()
 	tallyScript         = newScript("tally", alone, 1, 1).readsOnly()
 	followScript        = newScript("follow", office, 5, 0)
+	mendCalendarsScript = newScript("mend_calendars", office, 4, 0)
 	rolledBackScript    = newScript("rolled_back", office, 3, 0)
 	acceptScript        = newScript("accept", alone, 1, 0)
 

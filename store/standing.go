@@ -27,7 +27,7 @@ func (s *Store) PausedSince(ctx context.Context, partition int) (PauseState, err
 	if err != nil {
 		return PauseState{}, s.explain("pause state", err)
 	}
-	return decodePause(value)
+	return s.pauseOf(s.partitions[partition].paused(), value), nil
 }
 
 // EventsAbout returns the events that the log of a job's partition keeps of that job, or of no job,

@@ -17,7 +17,7 @@ end
 local values = redis.call('HMGET', KEYS[2], unpack(ARGV, ids + 1, ids + n))
 for i = 1, n do
   local value, old = values[i], ARGV[olds + i]
-  local score = not scores and 0 or tonumber(scores[i] or '')
+  local score = not scores and 0 or scores[i] and scoreOf(scores[i])
   local by = odd[i] and ARGV[odd[i] + 3] or ''
   if by ~= '' then version = version or redis.call('HGET', KEYS[6], 'version') or '0' end
   if not value or not score or string.find(value, old, 1, true) ~= 1 or (by ~= '' and by ~= version) then

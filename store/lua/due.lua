@@ -10,10 +10,16 @@ if uid ~= ARGV[2] then return {'LOST', uid or ''} end
 local T = redis.call('TIME')
 local now = T[1] * 1000 + math.floor(T[2] / 1000)
 local function at(n) return string.format('%.0f', n) end
+-- time makes a score a time, also one that is none: it is due at once, or never.
+local function time(score)
+  local n = score == 'inf' and 2^53 or score == '-inf' and -2^53 or tonumber(score)
+  n = math.max(-2^53, math.min(math.floor(n), 2^53))
+  return at(n == 0 and 0 or n)
+end
 local paused = redis.call('EXISTS', KEYS[4])
 local function lowest(key)
-  local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  return head[2] and at(tonumber(head[2])) or ''
+  local head = redis.pcall('ZRANGE', key, 0, 0, 'WITHSCORES')
+  return head.err or head[2] and time(head[2]) or '' -- a key of another type concerns what it holds
 end
 local reply = {at(now), tostring(paused), lowest(KEYS[1]), lowest(KEYS[2]), lowest(KEYS[3])}
 local calendars = redis.call('HMGET', KEYS[5], 'version', 'applied')

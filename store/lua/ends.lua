@@ -18,7 +18,7 @@ while at <= #ARGV do
   ends[n], ids[n], slots[n] = e, e.id, e.slot
 end
 local values, counts = redis.call('HMGET', KEYS[3], unpack(ids)), {}
-for i, n in ipairs(redis.call('MGET', unpack(slots))) do counts[slots[i]] = tonumber(n or '0') end
+for i, n in ipairs(redis.call('MGET', unpack(slots))) do counts[slots[i]] = counter(n) end
 local removals, lines = redis.call('ZCARD', KEYS[5]) > 0, redis.call('SCARD', KEYS[9]) > 0
 -- resent finds what an earlier sending of this call let follow.
 local function resent(e)

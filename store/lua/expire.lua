@@ -20,6 +20,9 @@ for i, e in ipairs(entries) do
     if m and m.uid ~= '' and redis.call('ZSCORE', KEYS[5], m.uid) then
       skip(m, KEYS[key], 'cancelled', 'job_cancelled', 'job removed')
       touched = true
+    elseif m and m.at > #m.text then -- no node can read it here: it stays beside the others
+      rest[#rest + 1] = 'm' .. (#rest / 2 + 1)
+      rest[#rest + 1] = m.text
     elseif m then
       closed = closed + judge(m, KEYS[key], 'no executor: ')
       if first(m) then

@@ -45,7 +45,7 @@ for k = 1, holding do
     f = f + 1
     free[f] = key
   else
-    left[key] = (left[key] or tonumber(count or '0')) - 1
+    left[key] = (left[key] or counter(count)) - 1
   end
 end
 for key, count in pairs(left) do

@@ -30,6 +30,11 @@ local function publish()
   if log[from] then note(log[from + 1] and table.concat(log, '\n', from) or log[from]) end
 end
 
+-- scoreOf reads a score, also one that is no time; counter a counter of a slot: one that cannot be read counts as
+-- full until audit has mended it.
+local function scoreOf(text) return text == 'inf' and math.huge or text == '-inf' and -math.huge or tonumber(text) end
+local function counter(text) return tonumber(text or '0') or 1e9 end
+
 -- push adds history rows, the oldest first; the history of a job that is gone gets a life.
 local function push(key, job, ...)
   local n, more = redis.call('LPUSH', key, ...), select('#', ...)

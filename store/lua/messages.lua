@@ -1,10 +1,11 @@
 -- messages: what scripts do with messages, after lib; not a script of its own.
 
 -- parse reads the fields of a message that scripts need; its text stays whole, attempt is text. at is
--- where its line of runs begins.
+-- where its line of runs begins. A text that is no message has no runs, no job and no uid.
 local function parse(text)
-  local a, max, grace, overlap, uid, job, slot, at = string.match(text,
+  local a, max, grace, overlap, uid, job, slot, at = string.match(text or '',
     '^1\t(%d+)\t(%d+)\t(%-?%d+)\t(%a*)\t([^\t]*)\t([^\t]*)\t[^\t]*\t%d+\t%d+\t([^\t]*)\t[^\n]*\n()')
+  if not at then return {attempt = '1', max = 0, grace = -1, overlap = '', uid = '', job = '', slot = '', text = text or '', at = #(text or '') + 1} end
   return {attempt = a, max = tonumber(max), grace = tonumber(grace), overlap = overlap,
     uid = uid, job = job, slot = slot, text = text, at = at}
 end

@@ -8,7 +8,7 @@ local reply, key = {}, 7
 local function names(k, kind, name) return string.sub(k, -#kind - #name) == kind .. name end
 for i = 7, #ARGV do
   local score = redis.call('ZSCORE', KEYS[4], ARGV[i])
-  local text = score and tonumber(score) <= now and redis.call('HGET', KEYS[5], ARGV[i])
+  local text = score and scoreOf(score) <= now and redis.call('HGET', KEYS[5], ARGV[i])
   local m = text and parse(text)
   local executor = m and string.match(text, '^1\t%d+\t%d+\t%-?%d+\t%a*\t[^\t]*\t[^\t]*\t([^\t]*)\t')
   if not executor or not names(KEYS[key], ':stream:', executor) or not names(KEYS[key + 1], ':history:', m.job) then

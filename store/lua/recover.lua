@@ -33,7 +33,7 @@ for i = 8, #ARGV, 5 do
     reply[#reply + 1] = 'CHANGED'
   elseif h.owner ~= ARGV[i + 1] then
     reply[#reply + 1] = 'CHANGED'
-  elseif read and (score or '') ~= read or not read and score and tonumber(score) > now then
+  elseif read and (score or '') ~= read or not read and score and scoreOf(score) > now then
     reply[#reply + 1] = 'ALIVE'
   else
     local m = parse(h.text)
@@ -51,7 +51,8 @@ for i = 8, #ARGV, 5 do
     end
     reply[#reply + 1] = tag
     if h.slot ~= '' then
-      if redis.call('DECR', KEYS[key]) <= 0 then redis.call('DEL', KEYS[key]) end
+      local n = redis.pcall('DECR', KEYS[key]) -- a counter that cannot be read is left to audit
+      if type(n) == 'number' and n <= 0 then redis.call('DEL', KEYS[key]) end
       if redis.call('EXISTS', KEYS[key + 1]) == 1 then redis.call('XADD', KEYS[key + 3], '*', 'm', 'N\t' .. h.slot) end
     end
   end

@@ -14,11 +14,11 @@ if ARGV[8] ~= '' and ARGV[8] ~= uid then return 'MISSING' end
 redis.call('HDEL', KEYS[2], ARGV[6])
 redis.call('ZREM', KEYS[3], ARGV[6])
 refer(KEYS[10], KEYS[11], ARGV[6], '')
-redis.call('ZADD', KEYS[6], now, uid)
+if uid ~= '' then redis.call('ZADD', KEYS[6], now, uid) end
 for _, id in ipairs(redis.call('ZRANGE', KEYS[8], 0, -1)) do
   local text = redis.call('HGET', KEYS[9], id)
   local m = text and parse(text)
-  if m and m.uid == uid then
+  if m and uid ~= '' and m.uid == uid then
     redis.call('ZREM', KEYS[8], id)
     redis.call('HDEL', KEYS[9], id)
     skip(m, KEYS[5], 'cancelled', 'job_cancelled', 'job removed')

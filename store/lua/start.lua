@@ -19,7 +19,7 @@ local function refused(m, line, missed)
     flush()
     makeRoom(m, m.slot, keyLine, keyRuns, history)
   elseif m.attempt == '1' and (m.overlap ~= 'queue' or line >= 1000) then
-    skip(m, history, 'max_instances', 'job_max_instances', busy[KEYS[m.key]] .. ' running, ' .. line .. ' in line')
+    skip(m, history, 'max_instances', 'job_max_instances', (busy[KEYS[m.key]] < 1e8 and busy[KEYS[m.key]] or 'unknown') .. ' running, ' .. line .. ' in line')
     return 'FULL', missed
   end
   local id, _, due = first(m)

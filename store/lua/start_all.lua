@@ -31,7 +31,7 @@ local more, counts, ones, single = last + 2 * n, {}, {}, tonumber(ARGV[11])
 if #KEYS > 7 + single then
   for i, held in ipairs(redis.call('MGET', unpack(KEYS, 8 + single))) do
     held = tonumber(held or '0')
-    if held > tonumber(ARGV[more + 1]) then return {stamp, 'EACH'} end
+    if not held or held > tonumber(ARGV[more + 1]) then return {stamp, 'EACH'} end
     counts[2 * i - 1], counts[2 * i], more = KEYS[7 + single + i], held + ARGV[more + 2], more + 2
   end
 end
@@ -39,7 +39,7 @@ for i = 1, single do ones[2 * i - 1], ones[2 * i] = KEYS[7 + i], '1' end
 local lines, removals = redis.call('SCARD', KEYS[6]) > 0, redis.call('ZCARD', KEYS[5])
 if removals > 0 and removals <= 8 then -- few uids were removed: look whether one is among those here
   for _, uid in ipairs(redis.call('ZRANGE', KEYS[5], 0, -1)) do
-    if string.find(ARGV[12], uid, 1, true) then return {stamp, 'EACH'} end
+    if uid ~= '' and string.find(ARGV[12], uid, 1, true) then return {stamp, 'EACH'} end
   end
 elseif removals > 0 then
   for uid in string.gmatch(ARGV[12], '%S+') do

@@ -2,12 +2,13 @@
 -- KEYS[3] fence (hash)  KEYS[4] meta (hash)
 -- ARGV[5] epoch  ARGV[6] term  ARGV[7] store uid  ARGV[8] cause in the event, or empty
 -- Returns OK | {FENCED, epoch, term} when a higher term is known | {EPOCH, epoch, term} when the
--- fence belongs to another incarnation of etcd | {LOST, uid} when the partition was emptied or
+-- fence belongs to another incarnation of etcd | {BROKEN, term} when its term is no number | {LOST, uid} when the partition was emptied or
 -- replaced. Terms are compared as numbers, below 2^53.
 local uid = redis.call('HGET', KEYS[4], 'uid')
 if uid ~= ARGV[7] then return {'LOST', uid or ''} end
 local f = redis.call('HMGET', KEYS[3], 'epoch', 'term')
 if f[1] and f[1] ~= ARGV[5] then return {'EPOCH', f[1], f[2] or ''} end
+if f[2] and not tonumber(f[2]) then return {'BROKEN', f[2]} end
 if f[2] and tonumber(f[2]) > tonumber(ARGV[6]) then return {'FENCED', f[1], f[2]} end
 if f[2] ~= ARGV[6] then
   redis.call('HSET', KEYS[3], 'epoch', ARGV[5], 'term', ARGV[6])

@@ -19,7 +19,7 @@ end
 local values, busy, begun = {}, {}, {}
 if #messages > 0 then
   values = redis.call('HMGET', KEYS[4], unpack(runs))
-  for i, n in ipairs(redis.call('MGET', unpack(slots))) do busy[slots[i]] = tonumber(n or '0') end
+  for i, n in ipairs(redis.call('MGET', unpack(slots))) do busy[slots[i]] = counter(n) end
 end
 -- resent finds a run that an earlier sending of this call started; those before it were missed.
 local function resent(m)

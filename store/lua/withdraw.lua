@@ -18,7 +18,7 @@ if ARGV[7] == 'stream' then
   for i = 2, entry and #entry[2] or 0, 2 do
     local text = entry[2][i]
     if text == ARGV[9] then found, text = true, stays end
-    if text ~= '' then
+    if text ~= '' and string.match(entry[2][i - 1], '^m%d?$') then
       keep[#keep + 1] = 'm' .. (#keep / 2 + 1)
       keep[#keep + 1] = text
     end

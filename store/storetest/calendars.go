@@ -236,7 +236,7 @@ func calendarFollow(t *testing.T, open Open) {
 	older := r.calendars(0).Version
 	r.setCalendar("c", "2030-01-02")
 	version := r.calendars(0).Version
-	entries, cursor, err := r.s.Referring(r.ctx, 0, 0, 100)
+	entries, _, cursor, err := r.s.Referring(r.ctx, 0, 0, 100)
 	r.must(err)
 	equal(r, "those who refer, and the cursor", [2]int{len(entries), int(cursor)}, [2]int{2, 0})
 	moved := b

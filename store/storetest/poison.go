@@ -34,7 +34,7 @@ type poison struct {
 const newerText = "2\tof tomorrow\n\n"
 
 // poisons are by collection.
-var poisons = slices.Concat(linePoisons, runningPoisons, delayedPoisons)
+var poisons = slices.Concat(linePoisons, runningPoisons, delayedPoisons, streamPoisons, schedulePoisons, sundryPoisons)
 
 var linePoisons = []poison{
 	{name: "line: garbage", fault: store.UnreadableRun, aside: 1, plant: func(r *rig, score int64, i int) {
@@ -73,6 +73,72 @@ var delayedPoisons = []poison{
 	{name: "delayed: a newer format", plant: func(r *rig, score int64, i int) { r.putOff(score, i, newerText) }},
 	{name: "delayed: member without text", fault: store.PlaceWithoutRun, aside: 1, plant: func(r *rig, score int64, i int) {
 		r.raw.do("ZADD", r.key("delayed"), score, fmt.Sprint("bad-", i))
+	}},
+}
+
+var streamPoisons = []poison{
+	{name: "stream: garbage", aside: 1, plant: func(r *rig, _ int64, i int) {
+		r.raw.do("XADD", r.key("stream:default"), "*", "m", fmt.Sprint("garbage ", i))
+	}},
+	{name: "stream: an entry without a message", aside: 1, plant: func(r *rig, _ int64, i int) {
+		r.raw.do("XADD", r.key("stream:default"), "*", "what", i)
+	}},
+	{name: "stream: a newer format", plant: func(r *rig, _ int64, _ int) {
+		r.raw.do("XADD", r.key("stream:default"), "*", "m", newerText)
+	}},
+}
+
+var schedulePoisons = []poison{
+	{name: "run_times: a record that is garbage", fault: store.UnreadableJob, stays: true, plant: func(r *rig, score int64, i int) {
+		r.raw.do("ZADD", r.key("run_times"), score, fmt.Sprint("bad-", i))
+		r.raw.do("HSET", r.key("jobs"), fmt.Sprint("bad-", i), "1 garbage")
+	}},
+	{name: "run_times: a newer format", plant: func(r *rig, score int64, i int) {
+		r.raw.do("ZADD", r.key("run_times"), score, fmt.Sprint("bad-", i))
+		r.raw.do("HSET", r.key("jobs"), fmt.Sprint("bad-", i), "2 of tomorrow")
+	}},
+	{name: "run_times: a score that is a fraction", fault: store.TimeWithoutJob, stays: true, plant: func(r *rig, score int64, i int) {
+		r.raw.do("ZADD", r.key("run_times"), fmt.Sprint(score, ".5"), fmt.Sprint("bad-", i))
+	}},
+	{name: "run_times: a score of no time", fault: store.TimeWithoutJob, stays: true, plant: func(r *rig, _ int64, i int) {
+		r.raw.do("ZADD", r.key("run_times"), []string{"-inf", "inf", "1e300", "-1e300", "-0.4"}[i%5], fmt.Sprint("bad-", i))
+	}},
+	{name: "leases: a score of no time", fault: store.LeaseWithoutRun, plant: func(r *rig, _ int64, i int) {
+		r.raw.do("ZADD", r.key("leases"), []string{"-inf", "-1e300", "-0.4"}[i%3], fmt.Sprint("bad-", i))
+	}},
+	{name: "delayed: a score of no time", fault: store.PlaceWithoutRun, aside: 1, plant: func(r *rig, _ int64, i int) {
+		r.raw.do("ZADD", r.key("delayed"), []string{"-inf", "0.5", "-1e300"}[i%3], fmt.Sprint("bad-", i))
+	}},
+}
+
+var sundryPoisons = []poison{
+	{name: "slots: garbage", fault: store.SlotCounter, plant: func(r *rig, _ int64, i int) {
+		r.raw.do("SET", r.key(fmt.Sprint("slots:bad-", i)), "garbage")
+	}},
+	{name: "slots: garbage in a slot that is held", fault: store.SlotCounter, once: true, plant: func(r *rig, _ int64, _ int) {
+		r.raw.do("SET", r.key("slots:line"), "garbage")
+	}},
+	{name: "removed: an empty uid", once: true, plant: func(r *rig, score int64, _ int) {
+		r.raw.do("ZADD", r.key("removed"), score, "")
+	}},
+	{name: "paused_executors: garbage", once: true, plant: func(r *rig, _ int64, _ int) {
+		r.raw.do("HSET", r.key("paused_executors"), "reports", "garbage")
+	}},
+	{name: "calendars: a version that is garbage", once: true, plant: func(r *rig, _ int64, _ int) {
+		r.raw.do("HSET", r.key("calendars"), "version", "garbage", "applied", "nonsense")
+	}},
+	{name: "calendars: a version beyond all", once: true, plant: func(r *rig, _ int64, _ int) {
+		r.raw.do("HSET", r.key("calendars"), "version", "9e300")
+	}},
+	{name: "fence: a sequence that is garbage", once: true, plant: func(r *rig, _ int64, _ int) {
+		r.raw.do("HSET", r.key("fence"), "seq", "garbage")
+	}},
+	{name: "events: garbage", plant: func(r *rig, _ int64, i int) { r.raw.do("XADD", r.key("events"), "*", "x", i) }},
+	{name: "history: garbage", plant: func(r *rig, _ int64, i int) {
+		r.raw.do("LPUSH", r.key("history:due-1"), fmt.Sprint("garbage ", i))
+	}},
+	{name: "registry: garbage", plant: func(r *rig, _ int64, i int) {
+		r.raw.do("HSET", r.key("registry"), fmt.Sprint("garbage ", i), "x", "executor:", "x")
 	}},
 }
 
@@ -200,6 +266,13 @@ func (a *apothecary) round() {
 	a.Helper()
 	due, err := a.s.Due(a.ctx, 0, 1000)
 	a.must(err)
+	if due.CalendarsBroken != "" {
+		a.must(a.s.MendCalendars(a.ctx, 0, a.office, due.CalendarsBroken))
+	}
+	if due.Known > due.Sequence {
+		_, err := a.s.NoteRolledBack(a.ctx, 0, a.office, due)
+		a.must(err)
+	}
 	for _, j := range due.Jobs {
 		e, err := a.s.Get(a.ctx, j.ID)
 		if err != nil {
@@ -217,6 +290,14 @@ func (a *apothecary) round() {
 	_, err = a.s.Audit(a.ctx, 0, a.office)
 	a.must(err)
 	a.node()
+	_, err = a.s.Executors(a.ctx)
+	a.must(err)
+	_, err = a.s.Calendars(a.ctx, 0)
+	a.must(err)
+	_, err = a.s.History(a.ctx, "due-1", 1000)
+	a.must(err)
+	_, err = a.s.List(a.ctx)
+	a.must(err)
 }
 
 // node takes up all that there is, as a node does.
