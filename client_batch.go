@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 	"sync"
 	"time"
 
@@ -124,7 +124,7 @@ func (e *enqueuing) send(ctx context.Context, c *Client, runs []store.AdHocRun) 
 	var sending sync.WaitGroup
 	places := make(chan struct{}, 2)
 	for p, all := range e.byPartition(runs) {
-		for batch := range slices.Chunk(all, bulk) {
+		for batch := range inBatches(all) {
 			places <- struct{}{}
 			if results.failed() {
 				<-places
@@ -139,6 +139,28 @@ func (e *enqueuing) send(ctx context.Context, c *Client, runs []store.AdHocRun) 
 	}
 	sending.Wait()
 	return results.sent, results.err
+}
+
+// bulkBytes is how long the args of a batch may be together, unless it is a single run.
+const bulkBytes = 1 << 20
+
+// inBatches divides runs into batches that one call takes each.
+func inBatches(runs []store.AdHocRun) iter.Seq[[]store.AdHocRun] {
+	return func(yield func([]store.AdHocRun) bool) {
+		from, bytes := 0, 0
+		for i, r := range runs {
+			if i > from && (i-from == bulk || bytes+len(r.Args) > bulkBytes) {
+				if !yield(runs[from:i]) {
+					return
+				}
+				from, bytes = i, 0
+			}
+			bytes += len(r.Args)
+		}
+		if from < len(runs) {
+			yield(runs[from:])
+		}
+	}
 }
 
 func (e *enqueuing) byPartition(runs []store.AdHocRun) map[int][]store.AdHocRun {

@@ -40,7 +40,9 @@ type ending struct {
 	took   time.Duration
 }
 
-func (a *attempt) held() store.Held { return store.Held{RunID: a.msg.Runs[0].ID, Owner: a.owner} }
+func (a *attempt) held() store.Held {
+	return store.Held{RunID: a.msg.Runs[0].ID, Owner: a.owner, Bytes: len(a.msg.Args) + 64*len(a.msg.Runs)}
+}
 
 // begin makes an attempt of the first run of m, which the store has started for owner in answer to
 // a call sent then; startedAt is the time of Redis, or 0. The caller has a place for it. begin

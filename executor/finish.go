@@ -84,9 +84,9 @@ func (l *line) finish(ctx, work context.Context) {
 			continue
 		}
 		batch = l.dropExpired(batch)
-		if err := l.report(ctx, work, batch); err != nil {
+		if n, err := l.report(ctx, work, batch); err != nil {
 			limit = max(1, limit/2)
-			l.out.add(batch...)
+			l.out.add(batch[n:]...)
 			t.note(err)
 			t.pause(ctx)
 			continue
@@ -109,10 +109,10 @@ func (l *line) dropExpired(batch []*attempt) []*attempt {
 	return live
 }
 
-// report makes one finish call and acts on its answers. With an error, nothing was acted on.
-func (l *line) report(ctx, work context.Context, batch []*attempt) error {
+// report makes one finish call and acts on its answers. With an error it has acted on the first n only.
+func (l *line) report(ctx, work context.Context, batch []*attempt) (n int, err error) {
 	if len(batch) == 0 {
-		return nil
+		return 0, nil
 	}
 	now := l.cfg.Now()
 	l.fins = l.fins[:0]
@@ -126,10 +126,7 @@ func (l *line) report(ctx, work context.Context, batch []*attempt) error {
 	call, cancel := context.WithTimeout(ctx, l.cfg.Lease/2)
 	defer cancel()
 	replies, err := l.queue.Finish(call, l.consumer.Partition, l.cfg.Lease, l.fins)
-	if err != nil {
-		return err
-	}
-	for i, a := range batch {
+	for i, a := range batch[:len(replies)] {
 		if replies[i].Refused {
 			l.refused(a)
 			continue
@@ -139,7 +136,7 @@ func (l *line) report(ctx, work context.Context, batch []*attempt) error {
 			l.renewSoon() // what follows may have started in answer to the first sending
 		}
 	}
-	return nil
+	return len(replies), err
 }
 
 // accepted acts on an outcome that the store has taken, with its answer to any sending of a.

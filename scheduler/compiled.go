@@ -20,6 +20,7 @@ type compiled struct {
 	*terms
 	id, slot string
 	args     json.RawMessage
+	stored   int // bytes of the job as it is stored, which a dispatch reads and writes
 }
 
 // terms are what jobs may have in common. They are never changed.
@@ -62,7 +63,7 @@ func (p *partition) compile(e store.Entry) (*compiled, error) {
 
 // of is the job of an entry that has these terms.
 func (t *terms) of(e store.Entry) *compiled {
-	c := &compiled{rules: t.rules, terms: t, id: e.Job.ID, slot: e.Job.SlotKey(), args: slices.Clone(e.Job.Args)}
+	c := &compiled{rules: t.rules, terms: t, id: e.Job.ID, slot: e.Job.SlotKey(), args: slices.Clone(e.Job.Args), stored: e.Bytes}
 	c.uid = strings.Clone(e.UID)
 	return c
 }

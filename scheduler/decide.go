@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"slices"
 	"time"
 
 	"github.com/carillon-project/carillon/job"
@@ -52,9 +53,10 @@ type decision struct {
 
 // tally is how far a decision has come that takes several steps. The zero value is its beginning.
 type tally struct {
-	missed stretch // beyond the grace
-	kept   stretch // within it; empty until missed is complete
-	before int64   // the nominal time before the last of kept, when there are two or more
+	missed stretch   // beyond the grace
+	kept   stretch   // within it; empty until missed is complete
+	before int64     // the nominal time before the last of kept, when there are two or more
+	runs   []instant // of kept, with coalesce "all"
 }
 
 // decide accounts for the times of a job that are due at now. header and runTime are as stored.
@@ -137,8 +139,7 @@ func (w *walk) coalesce(d *decision, t tally, now, left int64) (rest tally, done
 		return t, true
 	}
 	if w.rules.coalesce == job.CoalesceAll {
-		w.keepAll(d, t, now, left)
-		return t, true
+		return w.keepAll(d, t, now, left)
 	}
 	s, done := w.count(t.kept.last, now)
 	if s.n > 0 {
@@ -167,15 +168,29 @@ func (w *walk) coalesce(d *decision, t tally, now, left int64) (rest tally, done
 	return t, true
 }
 
-// keepAll takes every due time, up to what one message may hold and max_runs allows.
-func (w *walk) keepAll(d *decision, t tally, now, left int64) {
-	at := instant{t.kept.first, w.dueOf(t.kept.first)}
-	for at.nominal != 0 && at.due <= now && int64(len(d.runs)) < min(left, MaxRuns) && w.err == nil {
-		d.runs = append(d.runs, at)
-		d.last, d.latest = at.nominal, at.due
-		at = w.after(at.nominal)
+// keepAll takes every due time, up to what one message may hold and max_runs allows. When the budget ends first
+// it goes on from the runs of the tally. Those that the steps of a decision which are free have found are not
+// kept: they are found again, and memory is used for the few decisions only that a pass has spent its budget on.
+func (w *walk) keepAll(d *decision, t tally, now, left int64) (rest tally, done bool) {
+	runs, at := slices.Clip(t.runs), instant{t.kept.first, w.dueOf(t.kept.first)}
+	if n := len(runs); n > 0 {
+		at = w.after(runs[n-1].nominal)
 	}
-	if int64(len(d.runs)) < left {
+	for at.nominal != 0 && at.due <= now && int64(len(runs)) < min(left, MaxRuns) && w.err == nil {
+		runs = append(runs, at)
+		at = w.after(at.nominal)
+		if !w.spend() {
+			if w.budget.left >= 0 || w.used > freeSteps+1 { // the budget was there
+				t.runs = runs
+			}
+			return t, false
+		}
+	}
+	if n := len(runs); n > 0 {
+		d.runs, d.last, d.latest = runs, runs[n-1].nominal, runs[n-1].due
+	}
+	if int64(len(runs)) < left {
 		d.next = at
 	}
+	return t, true
 }

@@ -29,7 +29,7 @@ func (p *partition) add(b *batch, it item, now int64, lineUp bool) {
 	if d.coalesced.count > 0 {
 		p.skip(&out, job.Coalesced, job.JobCoalesced, d.coalesced, now, coalescedCause(d.coalesced.count, c.coalesce))
 	}
-	it.bytes = 512
+	it.bytes = 512 + c.stored
 	if len(d.runs) > 0 {
 		m := c.messageOf()
 		if lineUp {

@@ -85,9 +85,9 @@ type load struct {
 // carry enqueues what passengers for one executor bring, in one call, and gives each its answer.
 func (l *load) carry(ctx context.Context, aboard []*passenger) {
 	s, k := l.store, l.store.partitions[l.partition]
-	messages, bytes := sizeOf(aboard)
+	messages, largest := sizeOf(aboard)
 	l.keys = append(l.keys[:0], k.events(), k.jobs(), k.stream(aboard[0].Form.executor), k.op(uuid.NewString()))
-	l.args = append(append(l.args[:0], s.env()...), int(opLife.Seconds()), share(messages, bytes))
+	l.args = append(append(l.args[:0], s.env()...), int(opLife.Seconds()), share(messages, largest))
 	for from := 0; from < len(aboard); {
 		to := from + 1
 		for aboard[from].Op == "" && to < len(aboard) && aboard[to].Op == "" && aboard[to].Form == aboard[from].Form {
@@ -113,12 +113,15 @@ func (l *load) carry(ctx context.Context, aboard []*passenger) {
 	}
 }
 
-func sizeOf(aboard []*passenger) (runs, bytes int) {
+// sizeOf is how many runs there are, and how long the longest args are.
+func sizeOf(aboard []*passenger) (runs, largest int) {
 	for _, p := range aboard {
-		r, b := p.size()
-		runs, bytes = runs+r, bytes+b
+		runs += len(p.Runs)
+		for i := range p.Runs {
+			largest = max(largest, len(p.Runs[i].Args))
+		}
 	}
-	return runs, bytes
+	return runs, largest
 }
 
 // group appends what the script takes of passengers without an op that have a form in common, or of one

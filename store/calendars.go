@@ -234,7 +234,7 @@ func (s *Store) FollowCalendars(ctx context.Context, partition int, o Office, ve
 	k := s.partitions[partition]
 	whole = true
 	for first := true; first || len(jobs) > 0; first = false {
-		some := jobs[:min(len(jobs), MaxDispatch)]
+		some := jobs[:followed(jobs)]
 		jobs = jobs[len(some):]
 		flag := "0"
 		if last && whole && len(jobs) == 0 {
@@ -254,6 +254,14 @@ func (s *Store) FollowCalendars(ctx context.Context, partition int, o Office, ve
 		whole = whole && !slices.Contains(t[1:], "STALE")
 	}
 	return whole, nil
+}
+
+// followed is how many of the first jobs one call of the script takes: it reads and writes their records.
+func followed(jobs []Follow) int {
+	for _, to := range portions(len(jobs), func(i int) weight { return weight{bytes: 1024 + 3*jobs[i].Old.Bytes} }) {
+		return min(to, MaxDispatch)
+	}
+	return 0
 }
 
 // calendarsOf are the names of the calendars that a trigger refers to, with spaces between: "" also

@@ -113,12 +113,12 @@ func (c *dispatchCall) write() (keys []string, args []any) {
 	k := c.keys
 	usual := c.jobs[0].Executor
 	odd := oddJobs{keys: []string{k.events(), k.jobs(), k.fence(), k.paused(), k.runTimes(), k.calendars(), k.calendarJobs(), k.stream(usual)}}
-	messages, bytes, latest := 0, 0, int64(0)
+	messages, largest, latest := 0, 0, int64(0)
 	c.texts = newTexts()
 	for i := range c.jobs {
 		d := &c.jobs[i]
 		for _, m := range d.Messages {
-			messages, bytes = messages+1, bytes+len(m.Args)+64*len(m.Runs)
+			messages, largest = messages+1, max(largest, len(m.Args)+64*len(m.Runs))
 		}
 		latest = max(latest, d.Latest)
 		if d.Next == nil {
@@ -134,7 +134,7 @@ func (c *dispatchCall) write() (keys []string, args []any) {
 		odd.keys = append(odd.keys, pieces[i])
 	}
 	pieces = pieces[c.finish:]
-	share := share(messages, bytes)
+	share := share(messages, largest)
 	args = append(make([]any, 0, 16+events+4*len(c.jobs)+2*messages), len(c.jobs), share, c.finish, latest, events, &pieces[events])
 	for i := range c.jobs {
 		odd.see(k, i, usual, &c.jobs[i])
@@ -282,15 +282,14 @@ const mostShared = 8
 // crowd is how many messages it takes for some to share an entry.
 const crowd = 64
 
-// share is how many messages of a call may stand in one entry of a stream. A lone message has an entry
-// of its own; of a crowd up to eight share one, as long as they are short and there remain enough
-// entries for all nodes to have some. What a node has no room for it puts back.
-func share(messages, bytes int) int {
-	const short = 4 << 10
-	if messages == 0 || bytes/messages > short {
-		return 1
-	}
-	return max(1, min(mostShared, messages/crowd))
+// sharedBytes is how long an entry with several messages may be.
+const sharedBytes = 32 << 10
+
+// share is how many messages of a call may stand in one entry of a stream; largest is how many bytes the
+// longest has. A lone message has an entry of its own; of a crowd up to eight share one, as long as they are
+// short and there remain enough entries for all nodes to have some. What a node has no room for it puts back.
+func share(messages, largest int) int {
+	return max(1, min(mostShared, messages/crowd, sharedBytes/max(largest, 1)))
 }
 
 func rowLines(rows []job.Row) string {

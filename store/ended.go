@@ -48,7 +48,7 @@ func (s *Store) jobInEvents(ctx context.Context, runID string) (string, error) {
 	for _, k := range s.partitions {
 		till := "+"
 		for {
-			entries, err := s.reader.XRevRangeN(ctx, k.events(), till, "-", page).Result()
+			entries, err := s.reader.XRevRangeN(ctx, k.events(), till, "-", eventsPage).Result()
 			if err != nil {
 				return "", s.explain("events", err)
 			}

@@ -121,6 +121,8 @@ type Entry struct {
 	// CalendarsVersion is that of the calendars by which Next was found; 0 = none were asked. It is not
 	// stored, and 0 in what is read.
 	CalendarsVersion int64
+	// Bytes is how long its stored text is, in what is read.
+	Bytes int
 }
 
 // Document returns the job as users see it, with next_run_time filled in.
@@ -159,9 +161,9 @@ func decodeWith(decode func(id, text string) (Record, error), id, value string) 
 	if err != nil {
 		return Entry{}, fmt.Errorf("job %q: %w", id, err)
 	}
-	e := Entry{Header: h}
+	e := Entry{Header: h, Bytes: len(value)}
 	if e.Record, err = decode(id, rec); err != nil {
-		return Entry{Header: h}, err
+		return Entry{Header: h, Bytes: len(value)}, err
 	}
 	return e, nil
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -137,14 +136,21 @@ func (s *Store) addStates(ctx context.Context, partition int, states []ExecutorS
 // HandBack puts entries that a consumer has fetched and not started back into their stream as they
 // are. What it does not have pending any more is left alone.
 func (s *Store) HandBack(ctx context.Context, c Consumer, entries []string) error {
-	for chunk := range slices.Chunk(entries, handBackBatch) {
+	for len(entries) > 0 {
 		args := []any{group, c.Name}
-		for _, id := range chunk {
+		for _, id := range entries[:min(len(entries), handBackBatch)] {
 			args = append(args, id)
 		}
-		if _, err := s.run(ctx, handBackScript, []string{s.partitions[c.Partition].stream(c.Executor)}, args...); err != nil {
+		reply, err := s.run(ctx, handBackScript, []string{s.partitions[c.Partition].stream(c.Executor)}, args...)
+		if err != nil {
 			return err
 		}
+		n := numbers{}
+		done := n.count(text(reply))
+		if n.err != nil || done == 0 || done > len(entries) {
+			return fmt.Errorf("store %s: hand back: unexpected answer %q", s.cfg.Name, text(reply))
+		}
+		entries = entries[done:]
 	}
 	return nil
 }

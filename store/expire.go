@@ -46,8 +46,6 @@ func (s *Store) ExpireUnserved(ctx context.Context, partition int, o Office, exe
 // expirePage closes what is beyond its grace in some entries.
 func (s *Store) expirePage(ctx context.Context, partition int, o Office, executor string, page []redis.XMessage, now int64) (int, error) {
 	k := s.partitions[partition]
-	keys := []string{k.events(), k.jobs(), k.fence(), k.stream(executor), k.removed()}
-	args := []any{group}
 	all := make([]unserved, 0, len(page))
 	for _, entry := range page {
 		if u, ok := readUnserved(entry); ok {
@@ -58,18 +56,28 @@ func (s *Store) expirePage(ctx context.Context, partition int, o Office, executo
 	if err != nil {
 		return 0, err
 	}
-	for _, u := range all {
-		if !u.ends(now, removed) {
-			continue
+	all = slices.DeleteFunc(all, func(u unserved) bool { return !u.ends(now, removed) })
+	closed := 0
+	for from, to := range portions(len(all), func(i int) weight { return all[i].weight() }) {
+		n, err := s.expireSome(ctx, k, o, executor, all[from:to])
+		closed += n
+		if err != nil {
+			return closed, err
 		}
+	}
+	return closed, nil
+}
+
+// expireSome closes what one call of the script takes.
+func (s *Store) expireSome(ctx context.Context, k keys, o Office, executor string, some []unserved) (int, error) {
+	keys := []string{k.events(), k.jobs(), k.fence(), k.stream(executor), k.removed()}
+	args := []any{group}
+	for _, u := range some {
 		args = append(args, u.id, len(u.bodies))
 		for i, m := range u.messages {
 			keys = append(keys, k.history(m.JobID))
 			args = append(args, u.bodies[i])
 		}
-	}
-	if len(args) == 1 {
-		return 0, nil
 	}
 	t, err := s.office(ctx, expireScript, o, keys, args...)
 	if err != nil {
@@ -87,6 +95,14 @@ type unserved struct {
 	id       string
 	bodies   []string
 	messages []Message
+}
+
+// weight is what the entry costs the script.
+func (u *unserved) weight() (w weight) {
+	for i := range u.messages {
+		w = w.add(weight{runs: len(u.messages[i].Runs), bytes: len(u.bodies[i])})
+	}
+	return w
 }
 
 // readUnserved reads an entry. A body that is no message, or that cannot be read, is left to the node that fetches

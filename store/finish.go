@@ -43,17 +43,34 @@ type FinishReply struct {
 
 // Finish ends attempts of one partition and one executor in one call. Calling it again is safe; the
 // second answer is Refused then, save that what follows in the slot is told again. When Finish itself
-// had to resend after a lost reply, it takes a refusal for the work of its first sending.
+// had to resend after a lost reply, it takes a refusal for the work of its first sending. With an error it
+// returns the answers for as many of the first attempts as it has ended.
 func (s *Store) Finish(ctx context.Context, partition int, lease time.Duration, done []Finish) ([]FinishReply, error) {
-	if len(done) == 0 {
-		return nil, nil
+	var replies []FinishReply
+	for from, to := range portions(len(done), func(i int) weight { return done[i].weight() }) {
+		some, err := s.finishPart(ctx, partition, lease, done[from:to])
+		if from == 0 && to == len(done) || err != nil && replies == nil {
+			return some, err
+		}
+		replies = append(replies, some...)
+		if err != nil {
+			return replies, err
+		}
 	}
+	return replies, nil
+}
+
+// finishPart is Finish of what one call takes.
+func (s *Store) finishPart(ctx context.Context, partition int, lease time.Duration, done []Finish) ([]FinishReply, error) {
 	k := s.partitions[partition]
 	resentBefore := false
 	if plain(done) {
 		taken, resent, err := s.finishPlain(ctx, k, done)
-		if taken || err != nil {
-			return make([]FinishReply, len(done)), err
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			return make([]FinishReply, len(done)), nil
 		}
 		resentBefore = resent
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -10,6 +9,8 @@ import (
 type Held struct {
 	RunID string
 	Owner string
+	// Bytes is about how long its message is: a call of Renew makes Redis read it. Finish does not need it.
+	Bytes int
 }
 
 // Renewal is the answer for one run.
@@ -22,14 +23,11 @@ const (
 	RenewCancels Renewal = "CANCEL" // kept, but somebody asked to cancel it
 )
 
-// maxRenew is how many runs one call of the script renews: Lua cannot unpack much more.
-const maxRenew = 1000
-
 // Renew keeps the leases of runs of one partition for another lease length.
 func (s *Store) Renew(ctx context.Context, partition int, lease time.Duration, held []Held) ([]Renewal, error) {
 	answers := make([]Renewal, 0, len(held))
-	for chunk := range slices.Chunk(held, maxRenew) {
-		some, err := s.renewSome(ctx, s.partitions[partition], lease, chunk)
+	for from, to := range portions(len(held), func(i int) weight { return weight{bytes: held[i].Bytes} }) {
+		some, err := s.renewSome(ctx, s.partitions[partition], lease, held[from:to])
 		if err != nil {
 			return nil, err
 		}

@@ -122,8 +122,7 @@ func (s *Store) remove(ctx context.Context, op, id, uid string) (removed string,
 		slot = e.Job.SlotKey()
 	}
 	keys := []string{
-		k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id), k.removed(),
-		k.waitingIndex(), k.waiting(slot), k.waitingRuns(slot), k.calendars(), k.calendarJobs(),
+		k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id), k.removed(), k.calendars(), k.calendarJobs(),
 	}
 	reply, err := s.run(ctx, removeScript, keys, append(s.env(), int(opLife.Seconds()), id, slot, uid)...)
 	if refused(err) {
@@ -132,7 +131,27 @@ func (s *Store) remove(ctx context.Context, op, id, uid string) (removed string,
 	if text(reply) == "MISSING" {
 		return "", notFound("remove job", id)
 	}
-	return text(reply), err
+	removed, slots, _ := strings.Cut(text(reply), "\t")
+	for slot := range strings.FieldsSeq(slots) {
+		if err := s.clearLine(ctx, k, id, removed, slot); err != nil {
+			return "", err
+		}
+	}
+	return removed, err
+}
+
+// clearLine cancels the runs of a removed job that are in line for a slot. A repeat of the op of the removal
+// goes on with it, and what is left is cancelled when it is taken up.
+func (s *Store) clearLine(ctx context.Context, k keys, id, uid, slot string) error {
+	keys := []string{k.events(), k.jobs(), k.removed(), k.waitingIndex(), k.waiting(slot), k.waitingRuns(slot), k.history(id)}
+	for stay := "0"; stay != "DONE"; {
+		reply, err := s.run(ctx, clearLineScript, keys, append(s.env(), uid, slot, stay)...)
+		if refused(err) {
+			return err
+		}
+		stay = text(reply)
+	}
+	return nil
 }
 
 // Get returns a stored job. Errors: ErrJobNotFound, ErrUnreadable, ErrNewerFormat.

@@ -34,32 +34,26 @@ type pool struct {
 	onlyExpired bool   // members whose score lies ahead are left alone
 }
 
-const (
-	// asideRuns and asideBytes bound one call that lays runs aside.
-	asideRuns  = 100
-	asideBytes = 1 << 20
-	// newerRemedy is what to do about a record of a newer format that waits.
-	newerRemedy = "start a node of the newer version, or remove the record"
-)
+// newerRemedy is what to do about a record of a newer format that waits.
+const newerRemedy = "start a node of the newer version, or remove the record"
 
 // layAside moves runs that no node can read out of a pool into the dead list, each with its reason, and returns
 // how many there were. What has changed since it was read stays. The office is the zero value for a node that
 // does not lead.
 func (s *Store) layAside(ctx context.Context, k keys, o Office, from pool, all []poisoned) (moved int, err error) {
-	for len(all) > 0 {
-		n, bytes := 0, 0
-		for n < len(all) && n < asideRuns && (n == 0 || bytes+len(all[n].text) <= asideBytes) {
-			bytes += len(all[n].text)
-			n++
-		}
-		some, err := s.laySomeAside(ctx, k, o, from, all[:n])
+	for first, end := range portions(len(all), func(i int) weight { return all[i].weight() }) {
+		some, err := s.laySomeAside(ctx, k, o, from, all[first:end])
 		moved += some
 		if err != nil {
 			return moved, err
 		}
-		all = all[n:]
 	}
 	return moved, nil
+}
+
+// weight is what the run costs the script: its text may name many runs, of which each ends.
+func (p *poisoned) weight() weight {
+	return weight{runs: min(strings.Count(p.text, "@")/2, 30), bytes: len(p.text)} // as many as traces tells
 }
 
 func (s *Store) laySomeAside(ctx context.Context, k keys, o Office, from pool, all []poisoned) (moved int, err error) {

@@ -140,6 +140,10 @@ func (s *Store) Events(ctx context.Context, after Cursor, block time.Duration) (
 	return events, next, err
 }
 
+// eventsPage is how many entries of the event log are read at once. They are of 8 KiB as a rule; last versions
+// wrote up to 500 events into one.
+const eventsPage = 100
+
 func (s *Store) eventsNow(ctx context.Context, cursor Cursor, block time.Duration) ([]job.Event, error) {
 	var events []job.Event
 	client := s.reader
@@ -150,7 +154,7 @@ func (s *Store) eventsNow(ctx context.Context, cursor Cursor, block time.Duratio
 		defer cancel()
 	}
 	for p, k := range s.partitions {
-		got, err := client.XRead(ctx, &redis.XReadArgs{Streams: []string{k.events(), cursor[p]}, Count: 1000, Block: block}).Result()
+		got, err := client.XRead(ctx, &redis.XReadArgs{Streams: []string{k.events(), cursor[p]}, Count: eventsPage, Block: block}).Result()
 		if errors.Is(err, redis.Nil) {
 			continue
 		}

@@ -8,10 +8,10 @@ import (
 )
 
 // parts are the scripts that others begin with.
-var parts = map[string]int{"lib": 100, "messages": 60, "displace": 40, "taken": 50, "ends": 70, "fence": 80, "refer": 40, "claim": 45, "past": 60}
+var parts = map[string]int{"lib": 100, "messages": 60, "taken": 50, "ends": 70, "fence": 80, "refer": 40, "claim": 45, "past": 60}
 
 var allScripts = []*script{
-	initScript, addScript, updateScript, finishJobScript, removeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
+	initScript, addScript, updateScript, finishJobScript, removeScript, clearLineScript, supersedeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, lifeScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, finishPlainScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
 	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, forgetScript, keepScript, tidyScript, recallScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript,
@@ -60,7 +60,6 @@ var (
 		"audit":    {"key": true},
 		"tidy":     {"key": true},
 		"lines":    {"key": true},
-		"displace": {"line": true, "texts": true},
 		"refer":    {"calendars": true, "index": true},
 
 		"enqueue_now": {"unpack(KEYS": true},

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -11,12 +12,20 @@ import (
 func (s *Store) PromoteDelayed(ctx context.Context, partition int, o Office, now int64, limit int) (int, error) {
 	sent := 0
 	err := s.eachDue(ctx, s.partitions[partition].delayed(), now, limit, func(ids []string) (stayed int, more bool, err error) {
-		n, stayed, err := s.promoteSome(ctx, partition, o, ids)
-		sent += n
-		return stayed, sent < limit, err
+		for some := range slices.Chunk(ids, promotePage) {
+			n, left, err := s.promoteSome(ctx, partition, o, some)
+			sent, stayed = sent+n, stayed+left
+			if err != nil {
+				return stayed, false, err
+			}
+		}
+		return stayed, sent < limit, nil
 	})
 	return sent, err
 }
+
+// promotePage is how many delayed runs are read at once.
+const promotePage = 100
 
 // delayedPool are the delayed runs.
 func (k keys) delayedPool() pool {
@@ -30,8 +39,8 @@ func (s *Store) promoteSome(ctx context.Context, partition int, o Office, ids []
 	if err != nil {
 		return 0, 0, s.explain("delayed", err)
 	}
-	keys := []string{k.events(), k.jobs(), k.fence(), k.delayed(), k.delayedRuns(), k.removed()}
-	var args []any
+	var known []string
+	var readable []Message // of known
 	var bad []poisoned
 	for i, b := range bodies {
 		p, newer := judgeText(ids[i], b, decodesMessage)
@@ -49,16 +58,30 @@ func (s *Store) promoteSome(ctx context.Context, partition int, o Office, ids []
 		if err != nil {
 			return 0, 0, err
 		}
-		keys = append(keys, k.stream(m.Executor), k.history(m.JobID))
-		args = append(args, ids[i])
+		known, readable = append(known, ids[i]), append(readable, m)
 	}
 	if aside, err := s.layAside(ctx, k, o, k.delayedPool(), bad); err != nil {
 		return 0, 0, err
 	} else {
 		stayed += len(bad) - aside
 	}
-	if len(args) == 0 {
-		return 0, stayed, nil
+	for from, to := range portions(len(known), func(i int) weight { return readable[i].weight() }) {
+		n, err := s.promotePart(ctx, k, o, known[from:to], readable[from:to])
+		sent += n
+		if err != nil {
+			return sent, stayed, err
+		}
+	}
+	return sent, stayed + len(known) - sent, nil
+}
+
+// promotePart carries out what one call of the script takes.
+func (s *Store) promotePart(ctx context.Context, k keys, o Office, ids []string, messages []Message) (sent int, err error) {
+	keys := []string{k.events(), k.jobs(), k.fence(), k.delayed(), k.delayedRuns(), k.removed()}
+	var args []any
+	for i, m := range messages {
+		keys = append(keys, k.stream(m.Executor), k.history(m.JobID))
+		args = append(args, ids[i])
 	}
 	t, err := s.office(ctx, promoteScript, o, keys, args...)
 	for _, tag := range t {
@@ -66,7 +89,7 @@ func (s *Store) promoteSome(ctx context.Context, partition int, o Office, ids []
 			sent++
 		}
 	}
-	return sent, stayed + len(args) - sent, err
+	return sent, err
 }
 
 // eachDue hands see the members of a sorted set of runs that are due, in pages, until it says that there is

@@ -65,44 +65,72 @@ func (s *Store) recoverSome(ctx context.Context, partition int, o Office, runs [
 	if _, err := s.layAside(ctx, k, o, k.runningPool(), bad); err != nil {
 		return 0, 0, err
 	}
-	keys := []string{k.events(), k.jobs(), k.fence(), k.running(), k.leases(), k.dead(), k.removed()}
-	args, owners := []any{""}, []string{}
-	leases := ""
+	var losses []loss
 	for i, v := range values {
-		if v == nil {
-			keys = append(keys, k.slot(""), k.waiting(""), k.history(""), k.stream(""))
-			args, owners = append(args, ids[i], "", cause, "", ""), append(owners, "")
-			leases += runs[i].Lease + ";"
+		l, err := lossOf(runs[i], v, cause)
+		if err == nil && revoke && v != nil && l.run.Owner != runs[i].Owner {
 			continue
 		}
-		r, err := decodeRunning(text(v))
+		if err == nil {
+			losses = append(losses, l)
+		} else if errors.Is(err, ErrNewerFormat) {
+			s.warnOnce("a lost run of a newer format waits for a newer node", k.running(), ids[i], "run", ids[i])
+			stayed++
+		}
+	}
+	for from, to := range portions(len(losses), func(i int) weight { return losses[i].weight() }) {
+		n, left, err := s.recoverPart(ctx, k, o, losses[from:to], revoke)
+		taken, stayed = taken+n, stayed+left
 		if err != nil {
-			if errors.Is(err, ErrNewerFormat) {
-				s.warnOnce("a lost run of a newer format waits for a newer node", k.running(), ids[i], "run", ids[i])
-				stayed++
-			}
-			continue
+			return taken, stayed, err
 		}
-		if revoke && r.Owner != runs[i].Owner {
-			continue
-		}
-		again, rest, why := afterLoss(r, cause)
-		keys = append(keys, k.slot(r.Slot), k.waiting(r.Slot), k.history(r.JobID), k.stream(r.Executor))
-		args, owners = append(args, ids[i], r.Owner, why, again, rest), append(owners, r.Owner)
-		leases += runs[i].Lease + ";"
+	}
+	return taken, stayed, nil
+}
+
+// loss is a run whose lease is to be taken, and what becomes of it.
+type loss struct {
+	id, lease        string     // the lease as it was read, when it is to be revoked
+	run              RunningRun // zero for a lease of nothing
+	stored           int        // bytes of its value of running
+	again, rest, why string
+}
+
+func lossOf(of Suspect, value any, cause string) (l loss, err error) {
+	l = loss{id: of.RunID, lease: of.Lease, why: cause}
+	if value == nil {
+		return l, nil
+	}
+	l.stored = len(text(value))
+	if l.run, err = decodeRunning(text(value)); err == nil {
+		l.again, l.rest, l.why = afterLoss(l.run, cause)
+	}
+	return l, err
+}
+
+func (l *loss) weight() weight {
+	return weight{runs: len(l.run.Runs), bytes: l.stored + len(l.again) + len(l.rest)}
+}
+
+// recoverPart carries out what one call of the script takes.
+func (s *Store) recoverPart(ctx context.Context, k keys, o Office, losses []loss, revoke bool) (taken, stayed int, err error) {
+	keys := []string{k.events(), k.jobs(), k.fence(), k.running(), k.leases(), k.dead(), k.removed()}
+	args := []any{""}
+	leases := ""
+	for _, l := range losses {
+		keys = append(keys, k.slot(l.run.Slot), k.waiting(l.run.Slot), k.history(l.run.JobID), k.stream(l.run.Executor))
+		args = append(args, l.id, l.run.Owner, l.why, l.again, l.rest)
+		leases += l.lease + ";"
 	}
 	if revoke {
 		args[0] = leases
-	}
-	if len(args) == 1 {
-		return 0, stayed, nil
 	}
 	t, err := s.office(ctx, recoverScript, o, keys, args...)
 	for i, tag := range t {
 		switch {
 		case tag == "RERUN" || tag == "CLOSED":
 			taken++
-		case tag == "CHANGED" && owners[i] != "": // otherwise it was a lease of nothing, and is gone
+		case tag == "CHANGED" && losses[i].run.Owner != "": // otherwise it was a lease of nothing, and is gone
 			stayed++
 		}
 	}
@@ -162,22 +190,31 @@ func (s *Store) Reclaim(ctx context.Context, partition int, o Office, c Consumer
 	if drop {
 		del = "1"
 	}
-	t, err := s.office(ctx, reclaimScript, o, []string{k.events(), k.jobs(), k.fence(), k.stream(c.Executor)},
-		group, c.Name, idle.Milliseconds(), 100, del)
-	if err != nil {
-		return 0, err
+	n, moved := numbers{}, 0
+	for {
+		t, err := s.office(ctx, reclaimScript, o, []string{k.events(), k.jobs(), k.fence(), k.stream(c.Executor)},
+			group, c.Name, idle.Milliseconds(), reclaimBatch-moved, del)
+		if err != nil {
+			return moved, err
+		}
+		moved += int(n.read(t[0]))
+		if t[2] == "0" || moved >= reclaimBatch || n.err != nil {
+			return moved, n.err
+		}
 	}
-	n := numbers{}
-	return int(n.read(t[0])), n.err
 }
+
+// reclaimBatch is how many entries one Reclaim puts back at most.
+const reclaimBatch = 100
 
 // sweepBacklog is how long a stream may be for Sweep to nudge it: the consumers of a longer one are
 // behind or gone, and nudges would only make it longer.
 const sweepBacklog = 1000
 
 // Sweep nudges every line whose slot has room: a nudge may have been lost with its consumer. What no node can
-// read at the head of a line is moved to the dead runs; a line whose head is of a newer format waits. A line that
-// fails stops no other; the error names them all.
+// read at the head of a line is moved to the dead runs; a line whose head is of a newer format waits. Where the
+// head is to replace another run, Sweep sees to it that one was asked to end: a node may have died before it
+// asked. A line that fails stops no other; the error names them all.
 func (s *Store) Sweep(ctx context.Context, partition int) error {
 	k := s.partitions[partition]
 	slots, err := s.reader.SMembers(ctx, k.waitingIndex()).Result()
@@ -185,8 +222,9 @@ func (s *Store) Sweep(ctx context.Context, partition int) error {
 		return s.explain("sweep", err)
 	}
 	var faults []error
+	var full []string
 	for _, slot := range slots {
-		err := s.sweepLine(ctx, k, slot)
+		replaces, err := s.sweepLine(ctx, k, slot)
 		if ctx.Err() != nil {
 			return s.explain("sweep", err)
 		}
@@ -194,31 +232,34 @@ func (s *Store) Sweep(ctx context.Context, partition int) error {
 			s.warnOnce("a line waits for a newer node", k.waiting(slot), slot, "slot", slot, "error", err)
 			continue
 		}
+		if replaces {
+			full = append(full, slot)
+		}
 		faults = append(faults, err)
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, s.makeRoom(ctx, k, full))...)
 }
 
-// sweepLine nudges one line if its slot has room.
-func (s *Store) sweepLine(ctx context.Context, k keys, slot string) error {
+// sweepLine nudges one line if its slot has room, or reports that its head is to replace a run that holds the slot.
+func (s *Store) sweepLine(ctx context.Context, k keys, slot string) (replaces bool, err error) {
 	id, m, err := s.headOfLine(ctx, k, slot)
 	if err != nil {
-		return err
+		return false, err
 	}
 	executor := m.Executor
 	if id == "" {
 		executor = job.DefaultName // an empty line: the nudge takes it out of the index
 	}
-	waiting, err := s.reader.XLen(ctx, k.stream(executor)).Result()
-	if err == nil && waiting > sweepBacklog {
-		return nil
-	}
 	busy, err := s.reader.Get(ctx, k.slot(slot)).Int()
 	if err == nil && busy >= m.Max {
-		return nil
+		return m.replaces(), nil
+	}
+	waiting, err := s.reader.XLen(ctx, k.stream(executor)).Result()
+	if err == nil && waiting > sweepBacklog {
+		return false, nil
 	}
 	_, err = s.run(ctx, nudgeScript, []string{k.events(), k.jobs(), k.stream(executor)}, append(s.env(), slot)...)
-	return err
+	return false, err
 }
 
 // Audit compares the slot counters of a partition with what runs and mends what differs. It

@@ -33,7 +33,7 @@ const (
 	alone  part = ""          // the file as it is
 	lib    part = "lib"       // lib.lua, messages.lua, then the file
 	office part = "lib+fence" // lib.lua, fence.lua, then the file
-	room   part = "lib+displace+taken"
+	room   part = "lib+taken"
 	ending part = "lib+ends"
 	refers part = "lib+refer"
 	fires  part = "lib+fence+refer+claim"
@@ -50,7 +50,6 @@ func newScript(name string, begins part, keys, perItem int) *script {
 		src.WriteString(luaFile("fence"))
 	}
 	if begins == room {
-		src.WriteString(luaFile("displace"))
 		src.WriteString(luaFile("taken"))
 	}
 	if begins == ending {
@@ -99,7 +98,9 @@ var (
 	addScript           = newScript("add", refers, 7, 0).acknowledged()
 	updateScript        = newScript("update", refers, 7, 0).acknowledged()
 	finishJobScript     = newScript("finish_job", refers, 7, 0).acknowledged()
-	removeScript        = newScript("remove", refers, 11, 0).acknowledged()
+	removeScript        = newScript("remove", refers, 8, 0).acknowledged()
+	clearLineScript     = newScript("clear_line", lib, 7, 0).acknowledged()
+	supersedeScript     = newScript("supersede", lib, 4, 1)
 	enqueueScript       = newScript("enqueue", lib, 6, 0).acknowledged()
 	enqueueNowScript    = newScript("enqueue_now", lib, 4, 1).acknowledged()
 	withdrawScript      = newScript("withdraw", lib, 8, 0).acknowledged()

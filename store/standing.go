@@ -38,7 +38,7 @@ func (s *Store) EventsAbout(ctx context.Context, jobID string, mask job.EventMas
 	var found []job.Event
 	till := "+"
 	for seen := 0; seen < ScanLimit; {
-		entries, err := s.reader.XRevRangeN(ctx, key, till, "-", page).Result()
+		entries, err := s.reader.XRevRangeN(ctx, key, till, "-", eventsPage).Result()
 		if err != nil {
 			return nil, s.explain("events", err)
 		}

@@ -3,9 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"time"
-
-	"github.com/carillon-project/carillon/job"
 )
 
 // Consumer identifies who fetches and starts: the consumer name (node id and boot id) and the
@@ -74,12 +74,79 @@ func (s *Store) Start(ctx context.Context, st Start) ([]StartReply, error) {
 	if len(st.Entries) == 0 {
 		return nil, nil
 	}
+	if st.fits() {
+		return s.startPart(ctx, st)
+	}
+	replies := make([]StartReply, 0, len(st.Run))
+	for part := range st.parts() {
+		some, err := s.startPart(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		replies = append(replies, some...)
+	}
+	return replies, nil
+}
+
+// startPart is Start of what one call takes.
+func (s *Store) startPart(ctx context.Context, st Start) ([]StartReply, error) {
 	if len(st.Return) == 0 {
 		if replies, ok, err := s.startAll(ctx, st); ok || err != nil {
 			return replies, err
 		}
 	}
 	return s.startEach(ctx, st)
+}
+
+// fits reports whether one call of the script takes st.
+func (st *Start) fits() bool {
+	sum := weight{}
+	for i := range st.Run {
+		sum = sum.add(st.Run[i].weight())
+	}
+	for i := range st.Return {
+		sum.bytes += st.Return[i].weight().bytes
+	}
+	return sum.runs <= callRuns && sum.bytes <= callBytes && len(st.Run)+len(st.Return) <= callItems
+}
+
+// parts divides st by its entries, each of which is done with in one call, so that one call takes each part.
+func (st *Start) parts() iter.Seq[Start] {
+	weights := make([]weight, len(st.Entries))
+	for i := range st.Run {
+		t := &st.Run[i]
+		weights[t.Entry] = weights[t.Entry].add(t.weight())
+		weights[t.Entry].runs++
+	}
+	for i := range st.Return {
+		t := &st.Return[i]
+		weights[t.Entry].bytes += t.weight().bytes
+	}
+	return func(yield func(Start) bool) {
+		run, back := st.Run, st.Return
+		for from, to := range portions(len(weights), func(i int) weight { return weights[i] }) {
+			part := *st
+			part.Entries = st.Entries[from:to]
+			part.Run, run = takenFrom(run, from, to)
+			part.Return, back = takenFrom(back, from, to)
+			if !yield(part) {
+				return
+			}
+		}
+	}
+}
+
+// takenFrom takes from all what is of the entries of a part, which begins with them, and returns the rest too.
+func takenFrom(all []Taken, from, to int) (part, rest []Taken) {
+	n := 0
+	for n < len(all) && all[n].Entry < to {
+		n++
+	}
+	part = slices.Clone(all[:n])
+	for i := range part {
+		part[i].Entry -= from
+	}
+	return part, all[n:]
 }
 
 // startEach has every message of st judged by itself.
@@ -117,16 +184,19 @@ func (s *Store) startEach(ctx context.Context, st Start) ([]StartReply, error) {
 	}
 	n := numbers{}
 	now := n.read(text(list[0]))
-	replies, replaces := make([]StartReply, len(st.Run)), false
+	replies := make([]StartReply, len(st.Run))
+	var full []string // slots of runs that wait to replace another
 	for i, t := range st.Run {
 		verdict, missed := verdictOf(list[i+1])
 		m := *t.Message
 		m.Runs = m.Runs[min(missed, len(m.Runs)-1):]
 		replies[i] = StartReply{Verdict: Verdict(verdict), Message: &m, Now: now}
-		replaces = replaces || (replies[i].Verdict == StartWaiting && t.Message.Overlap == job.OverlapReplace)
+		if replies[i].Verdict == StartWaiting && m.replaces() {
+			full = append(full, m.Slot)
+		}
 	}
-	if replaces {
-		s.wakeToCancel(ctx, k)
+	if err := s.makeRoom(ctx, k, full); err != nil {
+		s.log.Warn("runs that are to be replaced could not be asked to end, the leader asks again", "error", err)
 	}
 	return replies, n.err
 }
@@ -140,12 +210,4 @@ func (s *Store) runGrouped(ctx context.Context, c Consumer, sc *script, keys []s
 		}
 	}
 	return reply, err
-}
-
-// wakeToCancel tells the nodes that somebody asked to cancel a run. When it is lost they learn it at
-// their next renewal.
-func (s *Store) wakeToCancel(ctx context.Context, k keys) {
-	if err := s.writer.Publish(ctx, k.wake(), "cancel").Err(); err != nil {
-		s.log.Debug("nodes not woken to cancel", "error", err)
-	}
 }

@@ -31,12 +31,12 @@ func (s *Store) Submit(ctx context.Context, partition int, sub Submission) (stri
 	}
 	k := s.partitions[partition]
 	keys := []string{k.events(), k.jobs(), k.stream(sub.Messages[0].Executor), k.delayed(), k.delayedRuns(), k.op(sub.Op)}
-	bytes := 0
-	for _, m := range sub.Messages {
-		bytes += len(m.Args)
+	largest := 0
+	for i := range sub.Messages {
+		largest = max(largest, sub.Messages[i].weight().bytes)
 	}
 	args := append(make([]any, 0, 11+3*len(sub.Messages)), s.env()...)
-	args = append(args, lifeOf(sub.Life), sub.JobID, sub.UID, timeOrEmpty(sub.At), k.wake(), share(len(sub.Messages), bytes), sub.Answer)
+	args = append(args, lifeOf(sub.Life), sub.JobID, sub.UID, timeOrEmpty(sub.At), k.wake(), share(len(sub.Messages), largest), sub.Answer)
 	cause := sub.cause()
 	for _, m := range sub.Messages {
 		var events []byte
@@ -93,6 +93,16 @@ func (s *Store) Backfill(ctx context.Context, e Entry, cause string, life time.D
 	if len(messages) == 0 {
 		return nil
 	}
+	for from, to := range portions(len(messages), func(i int) weight { return messages[i].weight() }) {
+		if err := s.backfillPart(ctx, e, cause, life, messages[from:to]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// backfillPart is Backfill of what one call of the script takes.
+func (s *Store) backfillPart(ctx context.Context, e Entry, cause string, life time.Duration, messages []Message) error {
 	id := e.Job.ID
 	k := s.partitions[s.PartitionOf(id)]
 	keys := []string{k.events(), k.jobs(), k.stream(e.Job.Executor)}

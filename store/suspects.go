@@ -31,7 +31,7 @@ func (s *Store) Suspects(ctx context.Context, partition int, boot string) ([]Sus
 			all = append(all, Suspect{RunID: r.Runs[0].ID, Owner: r.Owner})
 		}
 	}
-	for part := range slices.Chunk(all, maxRenew) {
+	for part := range slices.Chunk(all, callItems) {
 		if err := s.readLeases(ctx, partition, part); err != nil {
 			return nil, err
 		}

@@ -15,10 +15,7 @@
 -- refused sees to a message that finds no slot.
 local function refused(m, line, missed)
   local keyLine, keyRuns, history = KEYS[m.key + 1], KEYS[m.key + 2], KEYS[m.key + 3]
-  if m.attempt == '1' and m.overlap == 'replace' then
-    flush()
-    makeRoom(m, m.slot, keyLine, keyRuns, history)
-  elseif m.attempt == '1' and (m.overlap ~= 'queue' or line >= 1000) then
+  if m.attempt == '1' and m.overlap ~= 'replace' and (m.overlap ~= 'queue' or line >= 1000) then
     skip(m, history, 'max_instances', 'job_max_instances', (busy[KEYS[m.key]] < 1e8 and busy[KEYS[m.key]] or 'unknown') .. ' running, ' .. line .. ' in line')
     return 'FULL', missed
   end

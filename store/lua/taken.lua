@@ -1,7 +1,7 @@
--- taken: what start begins with after displace; not a script of its own. It reads what a call of start
+-- taken: what start begins with after lib; not a script of its own. It reads what a call of start
 -- brings (its head says how), which of the entries are pending here, and what Redis knows of the runs:
 -- values of running by message, and counters by key of the slot. What start lets run is written by flush,
--- once per call, and before makeRoom, which looks for the oldest run in Redis; until then busy counts it.
+-- once per call; until then busy counts it.
 local entries, ids, mine, owner = tonumber(ARGV[10]), {}, {}, ARGV[7]
 for i = 1, entries do ids[i] = ARGV[8 + 3 * i] end
 for _, p in ipairs(redis.call('XPENDING', KEYS[3], ARGV[5], ids[1], ids[entries], entries + 1000, ARGV[6])) do

@@ -41,6 +41,10 @@ var hashCommands = map[string]command{
 			return had
 		})
 	}},
+	"HSTRLEN": {2, func(s *Server, args []string) any {
+		h, _ := get[hash](s, args[0])
+		return int64(len(h[args[1]]))
+	}},
 	"HEXISTS": {2, func(s *Server, args []string) any {
 		h, _ := get[hash](s, args[0])
 		_, had := h[args[1]]
