@@ -16,6 +16,7 @@ import (
 
 	"github.com/carillon-project/carillon/cluster"
 	"github.com/carillon-project/carillon/store"
+	"github.com/carillon-project/carillon/trigger"
 )
 
 // Node is one process's part in a cluster. Make it with NewNode, register handlers, then call Run.
@@ -23,6 +24,7 @@ import (
 type Node struct {
 	cfg       Config
 	boot      string
+	zones     string // version of the zone rules that this process has
 	log       hclog.Logger
 	listeners listeners
 	meters    *meters
@@ -60,7 +62,7 @@ func NewNode(cfg Config) (*Node, error) {
 		cfg.Name = host + "-" + boot[:6]
 	}
 	n := &Node{
-		cfg: cfg, boot: boot, log: cfg.Logger.With("node", cfg.Name), tasks: map[string]TaskFunc{},
+		cfg: cfg, boot: boot, zones: trigger.ZonesInUse().Version(), log: cfg.Logger.With("node", cfg.Name), tasks: map[string]TaskFunc{},
 		ready: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{}), meters: newMeters(cfg.Name, cfg.Groups),
 	}
 	n.listeners.log = n.log

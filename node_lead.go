@@ -22,6 +22,10 @@ func (r *running) lead(ctx context.Context, office cluster.Office) error {
 	if group != "" {
 		log = log.With("group", office.Group)
 	}
+	if err := r.zonesAllow(ctx, office.Group); err != nil {
+		log.Warn("leaving office at once", "error", err)
+		return err
+	}
 	log.Info("in office")
 	r.meters.lead(office.Group, office.Term)
 	r.listeners.tell(Event{Kind: job.LeaderElected, Node: r.cfg.Name, Term: office.Term, Cause: group, Time: r.cfg.Now().UTC()})
@@ -37,7 +41,7 @@ func (r *running) lead(ctx context.Context, office cluster.Office) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	t := &tenure{
-		running: r, office: store.Office{Epoch: office.Epoch, Term: office.Term, Group: group}, group: office.Group, giveUp: cancel,
+		running: r, office: store.Office{Epoch: office.Epoch, Term: office.Term, Group: group, Zones: r.zones}, group: office.Group, giveUp: cancel,
 		failing: failures{of: r.storesOf(office.Group)},
 	}
 	var wg sync.WaitGroup

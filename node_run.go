@@ -1,6 +1,7 @@
 package carillon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,7 @@ type running struct {
 	glance  chan struct{} // has guardStores look at once
 
 	regressed regression
+	foreign   foreignZones
 }
 
 type note struct{ event Event }
@@ -166,7 +168,7 @@ func (r *running) assemble(address string) error {
 		Client: r.etcd, Cluster: r.cfg.Cluster, TTL: r.cfg.LeaseTTL, Groups: r.cfg.Groups, Logger: r.log, Now: r.cfg.Now,
 		Member: cluster.Member{
 			Name: r.cfg.Name, Boot: r.boot, Address: advertised(r.cfg.Advertise, address), Version: Version(),
-			Executors: r.cfg.Executors, Tasks: tasks, Started: r.cfg.Now().UTC(),
+			Executors: r.cfg.Executors, Tasks: tasks, Zones: r.zones, Started: r.cfg.Now().UTC(),
 		},
 		CanLead: r.canLead, OnLeader: r.onLeader, OnMembers: r.onMembers,
 		OnGone: func(m cluster.Member) { r.gone.add(m.Name + "/" + m.Boot) },
@@ -217,7 +219,7 @@ func (r *running) canLead(ctx context.Context, group int) (err error) {
 			break
 		}
 	}
-	return err
+	return cmp.Or(err, r.zonesAllow(ctx, group))
 }
 
 // served reports whether a member lists the task. As long as this node does not see itself among

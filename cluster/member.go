@@ -24,6 +24,8 @@ type Member struct {
 	Executors map[string]int `json:"executors"`
 	// Tasks are the tasks that the node has handlers for.
 	Tasks []string `json:"tasks"`
+	// Zones is the version of the node's zone rules, "" for a node that does not say.
+	Zones string `json:"zones,omitempty"`
 	// Started is when the process started, by its own clock.
 	Started time.Time `json:"started"`
 }

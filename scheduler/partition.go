@@ -27,6 +27,7 @@ type partition struct {
 	// calendars are as they were at their version; review is how far their last change has been followed.
 	calendars store.Calendars
 	review    review
+	rezone    rezone
 	held      map[string]*hold
 	swept     time.Duration
 	pulse     pulse // for the watchdog
@@ -82,6 +83,7 @@ func (p *partition) takeOffice(ctx context.Context) error {
 		done()
 		if err == nil {
 			p.health.ok(p.index)
+			p.rezone = rezone{pending: p.office.Zones != ""}
 			p.log.Info("office taken")
 			return nil
 		}
@@ -149,7 +151,11 @@ func (p *partition) pass(ctx context.Context) (target int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if again || moved || taken || reviewed {
+	rezoned, err := p.followZones(ctx, due)
+	if err != nil {
+		return 0, err
+	}
+	if again || moved || taken || reviewed || rezoned {
 		return 0, nil
 	}
 	target = p.nap(ctx, due)

@@ -90,6 +90,7 @@ type inspection struct {
 func (c *checker) inspections() []inspection {
 	return []inspection{
 		{c.walkJobs, c.probeJobs},
+		{c.walkJobs, c.probeNextTimes},
 		{c.walkScores(c.keys.runTimes()), c.probeTimes},
 		{c.walkFields(c.keys.calendarJobs()), c.probeReferences},
 		{c.walkFields(c.keys.running()), c.probeRunning},

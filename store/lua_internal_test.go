@@ -14,7 +14,7 @@ var allScripts = []*script{
 	initScript, addScript, updateScript, finishJobScript, removeScript, clearLineScript, supersedeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, lifeScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, finishPlainScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
 	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, forgetScript, keepScript, tidyScript, recallScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
-	rolledBackScript, acceptScript,
+	rolledBackScript, acceptScript, rezoneScript,
 	layAsideScript, mendCalendarsScript,
 }
 

@@ -15,6 +15,7 @@ type Office struct {
 	Epoch string
 	Term  int64
 	Group string // the cause in the event leader_elected, as one line; "" = none
+	Zones string // version of the zone rules by which the leader finds next times; "" = it does not say
 }
 
 // TakeOffice raises the fence of one partition to the office. ErrFenced when a higher term is
@@ -25,7 +26,7 @@ func (s *Store) TakeOffice(ctx context.Context, partition int, o Office) error {
 	if o.Term <= 0 || o.Term >= 1<<53 || o.Epoch == "" {
 		return fmt.Errorf("store %s: take office: term %d of epoch %q is not valid", s.cfg.Name, o.Term, o.Epoch)
 	}
-	reply, err := s.run(ctx, takeOfficeScript, []string{k.events(), k.jobs(), k.fence(), k.meta()}, append(s.env(), o.Epoch, o.Term, s.UID(), clean(o.Group))...)
+	reply, err := s.run(ctx, takeOfficeScript, []string{k.events(), k.jobs(), k.fence(), k.meta()}, append(s.env(), o.Epoch, o.Term, s.UID(), clean(o.Group), o.Zones)...)
 	if err != nil {
 		return err
 	}

@@ -140,6 +140,7 @@ var (
 	tallyScript         = newScript("tally", alone, 1, 1).readsOnly()
 	followScript        = newScript("follow", office, 5, 0)
 	mendCalendarsScript = newScript("mend_calendars", office, 4, 0)
+	rezoneScript        = newScript("rezone", office, 5, 0)
 	rolledBackScript    = newScript("rolled_back", office, 3, 0)
 	acceptScript        = newScript("accept", alone, 1, 0)
 

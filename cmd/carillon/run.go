@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
+
+	"github.com/carillon-project/carillon/trigger"
 )
 
 // app is what the commands share: the process they run in and the global flags.
@@ -23,6 +26,7 @@ type app struct {
 	logLevel string
 	logJSON  bool
 	config   string
+	zoneinfo string
 }
 
 // run carries out one command line and returns the exit code. It writes the answer to stdout and
@@ -91,6 +95,7 @@ func (a *app) globalFlags(root *cobra.Command) {
 	flags.StringVar(&a.logLevel, "log-level", "", "trace, debug, info, warn, error or off")
 	flags.BoolVar(&a.logJSON, "log-json", false, "write log lines as JSON")
 	a.connection.flags(flags)
+	flags.StringVar(&a.zoneinfo, "zoneinfo", "", "`FILE` with time zone rules in place of the built-in ones; the same for all")
 	configurable(flags)
 	flags.StringVar(&a.config, "config", "", "YAML `FILE` with settings, named as the flags")
 }
@@ -106,6 +111,23 @@ func (a *app) prepare(cmd *cobra.Command, _ []string) error {
 	if a.logLevel != "" && hclog.LevelFromString(a.logLevel) == hclog.NoLevel {
 		return usagef("--log-level: %q is not one of trace, debug, info, warn, error, off", a.logLevel)
 	}
+	return a.useZones()
+}
+
+// useZones has triggers read by the zone rules of --zoneinfo, an archive as lib/time/zoneinfo.zip of Go is.
+func (a *app) useZones() error {
+	if a.zoneinfo == "" {
+		return nil
+	}
+	archive, err := os.ReadFile(a.zoneinfo)
+	if err != nil {
+		return usagef("--zoneinfo: %w", err)
+	}
+	zones, err := trigger.ReadZones(archive)
+	if err != nil {
+		return usagef("--zoneinfo %s: %w", a.zoneinfo, err)
+	}
+	trigger.UseZones(zones)
 	return nil
 }
 

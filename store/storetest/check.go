@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +81,14 @@ var plantedFaults = []planted{
 		func(r *rig) { r.raw.do("HDEL", r.key("jobs"), "odd") }},
 	{store.JobWithoutTime, "other", func(r *rig) { r.raw.do("ZREM", r.key("run_times"), "other") },
 		func(r *rig) { r.raw.do("ZADD", r.key("run_times"), r.now(), "other") }},
+	{store.WrongNextTime, "wrong", func(r *rig) { r.addAt("wrong", "2030-01-01T00:30:00Z") }, func(r *rig) { r.removed("wrong") }},
+	{store.WrongNextTime, "too-late", func(r *rig) { r.addAt("too-late", "2040-01-01T00:00:00Z") }, func(r *rig) { r.removed("too-late") }},
+	{store.WrongNextTime, "far", func(r *rig) {
+		r.addAt("far", "2030-01-01T00:00:00Z")
+		r.raw.do("ZADD", r.key("run_times"), r.now()+1e12, "far")
+	}, func(r *rig) { r.removed("far") }},
+	{store.OtherZoneRules, "zones", func(r *rig) { r.raw.do("HSET", r.key("meta"), "zones", "1999z") },
+		func(r *rig) { r.raw.do("HDEL", r.key("meta"), "zones") }},
 	{store.StoppedJobWithTime, "still", func(r *rig) {
 		e := r.entry("still")
 		e.State, e.RunTime = store.Paused, 0
@@ -140,6 +149,18 @@ var plantedFaults = []planted{
 	{store.EndlessKey, "past:20000", func(r *rig) { r.raw.do("HSET", r.key("past:20000"), "gone", "row") }, nil},
 	{store.EndlessKey, "op:x", func(r *rig) { r.raw.do("SET", r.key("op:x"), "y") }, nil},
 	{store.UnknownKey, "streams", func(r *rig) { r.raw.do("SET", r.key("streams"), "y") }, nil},
+}
+
+// addAt stores a job that fires each hour from 2030 on, with a next time.
+func (r *rig) addAt(id, next string) {
+	r.Helper()
+	e := r.entry(id, func(j *job.Job) {
+		j.Trigger = json.RawMessage(`{"every":"1h","start_date":"2030-01-01T00:00:00Z","timezone":"UTC","type":"interval"}`)
+	})
+	at, err := time.Parse(time.RFC3339, next)
+	r.must(err)
+	e.Next, e.RunTime = at.UnixMilli(), at.UnixMilli()
+	r.must(r.s.Add(r.ctx, unique("op"), e))
 }
 
 // removed removes a job.
