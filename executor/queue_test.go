@@ -32,6 +32,7 @@ type fake struct {
 	back    func(n int) error
 	pending func(n int) ([]store.Fetched, error)
 	start   func(n int, st store.Start) ([]store.StartReply, error)
+	next    func(n int, owner string) (store.StartReply, error)
 	renew   func(n int) (store.Renewal, error)
 	finish  func(n int, done []store.Finish) ([]store.FinishReply, error)
 	done    []store.Finish // accepted
@@ -100,8 +101,10 @@ func startAll(st store.Start) []store.StartReply {
 	return replies
 }
 
-func (f *fake) StartNext(context.Context, store.Consumer, string, time.Duration, string, string) (store.StartReply, error) {
-	f.note("next", "")
+func (f *fake) StartNext(_ context.Context, _ store.Consumer, owner string, _ time.Duration, _, _ string) (store.StartReply, error) {
+	if n := f.note("next", ""); f.next != nil {
+		return f.next(n, owner)
+	}
 	return store.StartReply{Verdict: store.StartGone}, nil
 }
 

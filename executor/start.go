@@ -316,12 +316,29 @@ func (l *line) answered(work context.Context, m *store.Message, r store.StartRep
 	return false // RUNNING: others run it; GONE: it was taken from us; PAUSED: nothing was done
 }
 
+// askNext asks for the first in line, for the same owner again and again while a run may have started unheard and
+// its lease could be used.
+func (l *line) askNext(ctx, work context.Context, owner string, n nudge) (store.StartReply, error) {
+	for t := l.trouble("starting the first in line"); ; {
+		r, err := l.queue.StartNext(ctx, l.consumer, owner, l.cfg.Lease, n.entry, n.slot)
+		if err == nil {
+			t.clear()
+			return r, nil
+		}
+		if errors.Is(err, store.ErrNotStarted) || ctx.Err() != nil || work.Err() != nil {
+			return store.StartReply{}, err
+		}
+		t.note(err)
+		t.pause(ctx)
+	}
+}
+
 // startNext answers a nudge, and returns 1 when a run has begun.
 func (l *line) startNext(ctx, work context.Context, n nudge) (used int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Lease)
 	defer cancel()
 	owner, sent := l.owner(), l.cfg.Now()
-	r, err := l.queue.StartNext(ctx, l.consumer, owner, l.cfg.Lease, n.entry, n.slot)
+	r, err := l.askNext(ctx, work, owner, n)
 	if err != nil {
 		return 0, err
 	}

@@ -24,6 +24,7 @@ var (
 	ErrNotReplicated   = errors.New("stored, but not by enough replicas")
 	ErrUnreachable     = errors.New("redis is unreachable")
 	ErrChanged         = errors.New("job was changed meanwhile")
+	ErrNotStarted      = errors.New("nothing was started")
 	ErrNewerFormat     = errors.New("record of a newer format")
 	ErrUnreadable      = errors.New("unreadable record")
 

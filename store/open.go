@@ -28,6 +28,7 @@ type Store struct {
 	partitions []keys
 	sequences  []sequence // by partition
 	crossing   crossing   // of submissions
+	asked      asked      // calls of next without an answer
 	seen       seen       // of the registry
 	alike      alike      // records read for the leader
 	warned     warned     // what was logged once

@@ -95,48 +95,6 @@ func SlotOfNudge(body string) (slot string, ok bool) {
 	return "", false
 }
 
-// StartNext answers a nudge: it starts the first in line for the slot, if there is room. The
-// verdict is Started, StartFull, StartPaused (the nudge is back in the stream then), or StartGone when
-// nobody is in line.
-func (s *Store) StartNext(ctx context.Context, c Consumer, owner string, lease time.Duration, entry, slot string) (StartReply, error) {
-	k := s.partitions[c.Partition]
-	for range maxNextRounds {
-		head, m, err := s.headOfLine(ctx, k, slot)
-		if err != nil {
-			return StartReply{}, err
-		}
-		if head != "" && m.Executor != c.Executor {
-			return StartReply{Verdict: StartGone}, s.sendNudgeTo(ctx, k, c, m.Executor, entry, slot)
-		}
-		keys := []string{
-			k.events(), k.jobs(), k.stream(c.Executor), k.running(), k.leases(), k.removed(), k.waitingIndex(),
-			k.slot(slot), k.waiting(slot), k.waitingRuns(slot), k.history(m.JobID), k.pausedExecutors(),
-		}
-		args := append(s.env(), group, owner, lease.Milliseconds(), c.Executor, entry, head, slot)
-		for _, run := range m.Runs {
-			args = append(args, run.ID)
-		}
-		reply, err := s.run(ctx, nextScript, keys, args...)
-		if err != nil {
-			return StartReply{}, err
-		}
-		verdict, missed := pair(reply)
-		switch Verdict(verdict) {
-		case Started:
-			n := numbers{}
-			if list, ok := reply.([]any); ok && len(list) > 2 {
-				m.Runs = m.Runs[min(missed, len(m.Runs)-1):]
-				return StartReply{Verdict: Started, Message: &m, Now: n.read(text(list[2]))}, n.err
-			}
-		case StartFull, StartPaused:
-			return StartReply{Verdict: Verdict(verdict)}, nil
-		case startEmpty:
-			return StartReply{Verdict: StartGone}, nil
-		}
-	}
-	return StartReply{}, fmt.Errorf("store %s: start next of slot %q: %w", s.cfg.Name, slot, ErrChanged)
-}
-
 // sendNudgeTo passes a nudge on to the executor of the first in line, which another job with the
 // same key may have put elsewhere.
 func (s *Store) sendNudgeTo(ctx context.Context, k keys, c Consumer, executor, entry, slot string) error {

@@ -105,10 +105,16 @@ func nextChains(t *testing.T, open Open) {
 func nextTogether(t *testing.T, open Open) {
 	r := newRig(t, open)
 	const n = 12
-	entry := crowd(r, n, n)
+	entries := []string{crowd(r, n, n)}
+	for range n - 1 {
+		r.raw.do("XADD", r.key("stream:default"), "*", "m", "N\tj")
+	}
+	for _, nudge := range r.fetchNudges(nodeA) {
+		entries = append(entries, nudge[0])
+	}
 	c := store.Consumer{Executor: executor, Name: nodeA}
 	got := make(chan attempt)
-	for range n {
+	for _, entry := range entries {
 		go func() {
 			owner := unique("owner")
 			reply, err := r.s.StartNext(r.ctx, c, owner, lease, entry, "j")

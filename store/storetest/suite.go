@@ -21,6 +21,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 	all := slices.Concat(jobTests, dispatchTests, startTests, lineTests, finishTests, finishPlainTests, leaseTests, reclaimTests,
 		recordTests, lostReplyTests, executorTests, partitionTests, modelTests, adhocTests, enqueueNowTests, checkTests, calendarTests, pastTests, identityTests,
 		outcomeTests, suspectTests)
+	all = append(all, nextLostTests...)
 	all = append(all, poisonTests...)
 	all = append(all, finishJobTests...)
 	all = append(all, forgetTests...)
