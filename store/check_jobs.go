@@ -163,28 +163,27 @@ func (c *checker) probeRunning(ctx context.Context, ids []string) ([]Finding, er
 	return found, nil
 }
 
-// probeSlots compares counters with running, both at one moment.
+// probeSlots compares counters with running, both at one moment. What is too busy for that is left out.
 func (c *checker) probeSlots(ctx context.Context, slots []string) ([]Finding, error) {
-	if len(slots) == 0 {
-		return nil, nil
-	}
-	keys, args := []string{c.keys.running()}, []any{}
-	for _, slot := range slots {
-		keys, args = append(keys, c.keys.slot(slot)), append(args, slot)
-	}
-	reply, err := c.run(ctx, tallyScript, keys, args...)
-	counts := tags(reply)
-	if err != nil || len(counts) != 2*len(slots) {
-		return nil, errors.Join(err, unexpected(len(counts), 2*len(slots)))
-	}
 	var found []Finding
-	for i, slot := range slots {
-		if counter, runs := counts[2*i], counts[2*i+1]; counter != runs {
-			found = append(found, c.finding(SlotCounter, c.keys.slot(slot), slot, "the counter says "+counter+", runs that hold the slot: "+runs,
-				"the leader's audit mends it within a minute; please report it, and see why no leader is in office if it stays"))
+	err := c.eachGroup(ctx, c.keys, slots, func(keys, slots []string, args []any) error {
+		reply, err := c.run(ctx, tallyScript, append([]string{c.keys.events(), c.keys.running()}, keys...), args...)
+		t := tags(reply)
+		if err != nil || len(t) == 1 && t[0] == "BUSY" {
+			return err
 		}
-	}
-	return found, nil
+		if len(t) != 1+2*len(slots) {
+			return unexpected(len(t), 1+2*len(slots))
+		}
+		for i, slot := range slots {
+			if counter, runs := t[1+2*i], t[2+2*i]; counter != runs {
+				found = append(found, c.finding(SlotCounter, c.keys.slot(slot), slot, "the counter says "+counter+", runs that hold the slot: "+runs,
+					"the leader's audit mends it within a minute; please report it, and see why no leader is in office if it stays"))
+			}
+		}
+		return nil
+	})
+	return found, err
 }
 
 func unexpected(got, want int) error {

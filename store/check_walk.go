@@ -75,20 +75,9 @@ func (c *checker) walkJobs(ctx context.Context, see func([]string) error) error 
 	return c.walkFields(c.keys.jobs())(ctx, see)
 }
 
-// walkSlots goes through the slots that have a counter, and those that running names.
+// walkSlots goes through the slots whose counter seems to differ from the runs that hold them.
 func (c *checker) walkSlots(ctx context.Context, see func([]string) error) error {
-	if err := c.walkNames(ctx, c.keys.slot("")[len(c.keys.prefix):], see); err != nil {
-		return err
-	}
-	return c.eachFields(ctx, c.keys.running(), func(pairs []string) error {
-		var slots []string
-		for i := 1; i < len(pairs); i += 2 {
-			if r, err := decodeRunning(pairs[i]); err == nil && r.Max > 0 {
-				slots = append(slots, r.Slot)
-			}
-		}
-		return see(slots)
-	})
+	return c.eachSuspect(ctx, c.keys, see)
 }
 
 // walkLines goes through the slots that have a line, or the messages of one.

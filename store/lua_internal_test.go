@@ -8,7 +8,7 @@ import (
 )
 
 // parts are the scripts that others begin with.
-var parts = map[string]int{"lib": 100, "messages": 60, "taken": 50, "ends": 70, "fence": 80, "refer": 40, "claim": 45, "past": 60}
+var parts = map[string]int{"lib": 100, "messages": 60, "taken": 50, "ends": 70, "fence": 80, "refer": 40, "claim": 45, "past": 60, "holders": 40}
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, finishJobScript, removeScript, clearLineScript, supersedeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
@@ -60,6 +60,7 @@ var (
 		"audit":    {"key": true},
 		"tidy":     {"key": true},
 		"lines":    {"key": true},
+		"holders":  {"events": true, "running": true},
 		"refer":    {"calendars": true, "index": true},
 
 		"enqueue_now": {"unpack(KEYS": true},

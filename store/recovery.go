@@ -37,16 +37,24 @@ func (s *Store) RecoverExpired(ctx context.Context, partition int, o Office, now
 	return taken, err
 }
 
-// ClampLeases has no lease of the partition end later than ahead from now, and returns how many were
+// clampBatch is how many leases one call of the script shortens at most.
+const clampBatch = 1000
+
+// ClampLeases lets no lease of the partition end later than ahead from now, and returns how many were
 // shortened. It mends what a clock of Redis that was ahead has left.
 func (s *Store) ClampLeases(ctx context.Context, partition int, o Office, ahead time.Duration) (int, error) {
 	k := s.partitions[partition]
-	t, err := s.office(ctx, clampScript, o, []string{k.events(), k.jobs(), k.fence(), k.leases()}, ahead.Milliseconds())
-	if err != nil {
-		return 0, err
+	for all := 0; ; {
+		t, err := s.office(ctx, clampScript, o, []string{k.events(), k.jobs(), k.fence(), k.leases()}, ahead.Milliseconds(), clampBatch)
+		if err != nil {
+			return all, err
+		}
+		n := numbers{}
+		some := int(n.read(t[0]))
+		if all += some; some < clampBatch || n.err != nil {
+			return all, n.err
+		}
 	}
-	n := numbers{}
-	return int(n.read(t[0])), n.err
 }
 
 // recoverSome takes some runs: those whose lease has ended, or, to revoke leases, those whose owner and lease are
@@ -260,55 +268,4 @@ func (s *Store) sweepLine(ctx context.Context, k keys, slot string) (replaces bo
 	}
 	_, err = s.run(ctx, nudgeScript, []string{k.events(), k.jobs(), k.stream(executor)}, append(s.env(), slot)...)
 	return false, err
-}
-
-// Audit compares the slot counters of a partition with what runs and mends what differs. It
-// returns what it mended, which must always be nothing.
-func (s *Store) Audit(ctx context.Context, partition int, o Office) ([]string, error) {
-	k := s.partitions[partition]
-	seen := map[string]bool{}
-	server, err := s.serverOf(ctx, k)
-	if err != nil {
-		return nil, s.explain("audit", err)
-	}
-	for cursor, more := uint64(0), true; more; more = cursor != 0 {
-		found, next, err := server.Scan(ctx, cursor, k.slot("*"), 1000).Result()
-		if err != nil {
-			return nil, s.explain("audit", err)
-		}
-		cursor = next
-		for _, key := range found {
-			seen[strings.TrimPrefix(key, k.slot(""))] = true
-		}
-	}
-	runs, err := s.Running(ctx, partition)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range runs {
-		if r.Max > 0 {
-			seen[r.Slot] = true
-		}
-	}
-	var mended []string
-	names := make([]string, 0, len(seen))
-	for name := range seen {
-		names = append(names, name)
-	}
-	for chunk := range slices.Chunk(names, 500) {
-		keys := []string{k.events(), k.jobs(), k.fence(), k.running()}
-		args := make([]any, len(chunk))
-		for i, name := range chunk {
-			keys = append(keys, k.slot(name))
-			args[i] = name
-		}
-		t, err := s.office(ctx, auditScript, o, keys, args...)
-		if err != nil {
-			return mended, err
-		}
-		for i := 0; i+2 < len(t); i += 3 {
-			mended = append(mended, fmt.Sprintf("slot %s: counter %s, running %s", t[i], t[i+1], t[i+2]))
-		}
-	}
-	return mended, nil
 }

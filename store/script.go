@@ -30,23 +30,25 @@ type script struct {
 type part string
 
 const (
-	alone  part = ""          // the file as it is
-	lib    part = "lib"       // lib.lua, messages.lua, then the file
-	office part = "lib+fence" // lib.lua, fence.lua, then the file
-	room   part = "lib+taken"
-	ending part = "lib+ends"
-	refers part = "lib+refer"
-	fires  part = "lib+fence+refer+claim"
-	shelf  part = "lib+past"
+	alone   part = ""          // the file as it is
+	lib     part = "lib"       // lib.lua, messages.lua, then the file
+	office  part = "lib+fence" // lib.lua, fence.lua, then the file
+	room    part = "lib+taken"
+	ending  part = "lib+ends"
+	refers  part = "lib+refer"
+	fires   part = "lib+fence+refer+claim"
+	shelf   part = "lib+past"
+	counts  part = "lib+fence+holders"
+	counted part = "holders" // without lib
 )
 
 func newScript(name string, begins part, keys, perItem int) *script {
 	var src strings.Builder
-	if begins != alone {
+	if begins != alone && begins != counted {
 		src.WriteString(luaFile("lib"))
 		src.WriteString(luaFile("messages"))
 	}
-	if begins == office || begins == fires {
+	if begins == office || begins == fires || begins == counts {
 		src.WriteString(luaFile("fence"))
 	}
 	if begins == room {
@@ -60,6 +62,9 @@ func newScript(name string, begins part, keys, perItem int) *script {
 	}
 	if begins == fires {
 		src.WriteString(luaFile("claim"))
+	}
+	if begins == counts || begins == counted {
+		src.WriteString(luaFile("holders"))
 	}
 	if begins == shelf {
 		src.WriteString(luaFile("past"))
@@ -132,12 +137,12 @@ var (
 	clampScript         = newScript("clamp", office, 4, 0)
 	promoteScript       = newScript("promote", office, 6, 2)
 	reclaimScript       = newScript("reclaim", office, 4, 0)
-	auditScript         = newScript("audit", office, 4, 1)
+	auditScript         = newScript("audit", counts, 4, 1)
 	forgetScript        = newScript("forget", office, 6, 0)
 	keepScript          = newScript("keep", office, 4, 0)
 	tidyScript          = newScript("tidy", office, 3, 1)
 	recallScript        = newScript("recall", alone, 0, 1).readsOnly()
-	tallyScript         = newScript("tally", alone, 1, 1).readsOnly()
+	tallyScript         = newScript("tally", counted, 2, 1).readsOnly()
 	followScript        = newScript("follow", office, 5, 0)
 	mendCalendarsScript = newScript("mend_calendars", office, 4, 0)
 	rezoneScript        = newScript("rezone", office, 5, 0)

@@ -1,15 +1,13 @@
--- tally: what the slot counters say and how many runs hold the slots, at one moment. Reads only.
--- KEYS[1] running (hash)  then slots:<slot> (string)
--- ARGV[1..] the slots' names
--- Returns {counter, runs, …} in the order of the names.
-local holders = {}
-for _, value in ipairs(redis.call('HVALS', KEYS[1])) do
-  local name = string.match(value, '^[^\t]*\t%d+\t%d+\t([^\t]*)\t')
-  if name then holders[name] = (holders[name] or 0) + 1 end
-end
-local reply = {}
-for i = 1, #ARGV do
-  reply[#reply + 1] = redis.call('GET', KEYS[i + 1]) or '0'
-  reply[#reply + 1] = tostring(holders[ARGV[i]] or 0)
+-- tally: the counters of slots that seem wrong and how many runs hold the slots, at one moment. Reads only.
+-- KEYS[1] events (stream)  KEYS[2] running (hash)  then slots:<slot> (string)
+-- ARGV[1] event since which runs were read, or ''  then the slots' names, then the runs that held one
+-- Returns {OK, counter, runs, …} in the order of the names, or {BUSY} when that cannot be told now.
+local truth = holders(KEYS[1], KEYS[2], ARGV[1], ARGV, #KEYS)
+if not truth then return {'BUSY'} end
+local reply = {'OK'}
+for i = 3, #KEYS do
+  local have = redis.pcall('GET', KEYS[i]) or '0'
+  reply[#reply + 1] = type(have) == 'string' and have or 'no number'
+  reply[#reply + 1] = tostring(truth[ARGV[i - 1]] or 0)
 end
 return reply

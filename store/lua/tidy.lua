@@ -18,8 +18,8 @@ for i = 0, days - 1 do
 end
 for i = 4 + days, #KEYS do
   local key = KEYS[i]
-  local n = redis.call('LLEN', key)
-  if n > 1 and not young(key, n - 1) then
+  local n = redis.pcall('LLEN', key)
+  if type(n) == 'number' and n > 1 and not young(key, n - 1) then
     local keep, old = 1, n - 1 -- rows before keep are young, or the newest; the one at old is not
     while keep < old do
       local middle = math.floor((keep + old) / 2)

@@ -389,8 +389,10 @@ func leaderScriptsFenced(t *testing.T, open Open) {
 	r.wantErr(err, store.ErrFenced)
 	_, err = r.s.RecoverSuspects(r.ctx, 0, old, []store.Suspect{{RunID: "run", Owner: st.Owner}})
 	r.wantErr(err, store.ErrFenced)
+	r.raw.do("SET", r.key("slots:nobody"), 3) // for audit to look at
 	_, err = r.s.Audit(r.ctx, 0, old)
 	r.wantErr(err, store.ErrFenced)
+	r.raw.do("DEL", r.key("slots:nobody"))
 	r.finish(late)
 	_, err = r.s.PromoteDelayed(r.ctx, 0, old, r.now(), 10)
 	r.wantErr(err, store.ErrFenced)
