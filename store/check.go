@@ -33,6 +33,9 @@ const (
 	UnreadableMessage   Fault = "unreadable_message"
 	EndlessKey          Fault = "endless_key" // should have a TTL and has none
 	UnknownKey          Fault = "unknown_key"
+	WrongType           Fault = "wrong_type"        // another program wrote the key
+	StrangeScore        Fault = "strange_score"     // it is no time in whole milliseconds
+	UnreadableNumber    Fault = "unreadable_number" // a version, a sequence, a term or the time of a pause
 )
 
 // Finding is something that no move of a job or a run leaves behind.
@@ -105,6 +108,11 @@ func (c *checker) inspections() []inspection {
 		{c.walkEntries, c.probeEntries},
 		{c.walkPending, c.probePending},
 		{c.walkKeys, c.probeKeys},
+		{c.walkKeys, c.probeTypes},
+		{c.walkScores(c.keys.runTimes()), c.probeScores(c.keys.runTimes(), "carillon job pause ID, then carillon job resume ID")},
+		{c.walkScores(c.keys.delayed()), c.probeScores(c.keys.delayed(), "")},
+		{c.walkScores(c.keys.leases()), c.probeScores(c.keys.leases(), "")},
+		{one("numbers"), c.probeNumbers},
 	}
 }
 
@@ -136,7 +144,7 @@ func (c *checker) check(ctx context.Context) ([]Finding, error) {
 			}
 			return err
 		})
-		if err != nil {
+		if err != nil && !wrongType(err) { // probeTypes tells of the key
 			return nil, c.explain("check", err)
 		}
 	}
@@ -170,7 +178,7 @@ func (c *checker) confirm(ctx context.Context, in inspection, suspects map[ident
 	again := map[identity]Finding{}
 	for some := range slices.Chunk(slices.Compact(subjects), page) {
 		found, err := in.probe(ctx, some)
-		if err != nil {
+		if err != nil && !wrongType(err) {
 			return err
 		}
 		for _, one := range found {

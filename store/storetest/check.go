@@ -148,6 +148,11 @@ var plantedFaults = []planted{
 	{store.EndlessKey, "history:gone", func(r *rig) { r.raw.do("PERSIST", r.key("history:gone")) }, nil},
 	{store.EndlessKey, "past:20000", func(r *rig) { r.raw.do("HSET", r.key("past:20000"), "gone", "row") }, nil},
 	{store.EndlessKey, "op:x", func(r *rig) { r.raw.do("SET", r.key("op:x"), "y") }, nil},
+	{store.WrongType, "removed", func(r *rig) {
+		r.raw.do("DEL", r.key("removed"))
+		r.raw.do("SET", r.key("removed"), "y")
+	}, nil},
+	{store.StrangeScore, "fails", func(r *rig) { r.raw.do("ZADD", r.key("delayed"), "1e300", "fails") }, nil},
 	{store.UnknownKey, "streams", func(r *rig) { r.raw.do("SET", r.key("streams"), "y") }, nil},
 }
 

@@ -97,16 +97,16 @@ var schedulePoisons = []poison{
 		r.raw.do("ZADD", r.key("run_times"), score, fmt.Sprint("bad-", i))
 		r.raw.do("HSET", r.key("jobs"), fmt.Sprint("bad-", i), "2 of tomorrow")
 	}},
-	{name: "run_times: a score that is a fraction", fault: store.TimeWithoutJob, stays: true, plant: func(r *rig, score int64, i int) {
+	{name: "run_times: a score that is a fraction", fault: store.StrangeScore, stays: true, plant: func(r *rig, score int64, i int) {
 		r.raw.do("ZADD", r.key("run_times"), fmt.Sprint(score, ".5"), fmt.Sprint("bad-", i))
 	}},
-	{name: "run_times: a score of no time", fault: store.TimeWithoutJob, stays: true, plant: func(r *rig, _ int64, i int) {
+	{name: "run_times: a score of no time", fault: store.StrangeScore, stays: true, plant: func(r *rig, _ int64, i int) {
 		r.raw.do("ZADD", r.key("run_times"), []string{"-inf", "inf", "1e300", "-1e300", "-0.4"}[i%5], fmt.Sprint("bad-", i))
 	}},
-	{name: "leases: a score of no time", fault: store.LeaseWithoutRun, plant: func(r *rig, _ int64, i int) {
+	{name: "leases: a score of no time", fault: store.StrangeScore, plant: func(r *rig, _ int64, i int) {
 		r.raw.do("ZADD", r.key("leases"), []string{"-inf", "-1e300", "-0.4"}[i%3], fmt.Sprint("bad-", i))
 	}},
-	{name: "delayed: a score of no time", fault: store.PlaceWithoutRun, aside: 1, plant: func(r *rig, _ int64, i int) {
+	{name: "delayed: a score of no time", fault: store.StrangeScore, aside: 1, plant: func(r *rig, _ int64, i int) {
 		r.raw.do("ZADD", r.key("delayed"), []string{"-inf", "0.5", "-1e300"}[i%3], fmt.Sprint("bad-", i))
 	}},
 }
@@ -121,16 +121,16 @@ var sundryPoisons = []poison{
 	{name: "removed: an empty uid", once: true, plant: func(r *rig, score int64, _ int) {
 		r.raw.do("ZADD", r.key("removed"), score, "")
 	}},
-	{name: "paused_executors: garbage", once: true, plant: func(r *rig, _ int64, _ int) {
+	{name: "paused_executors: garbage", once: true, fault: store.UnreadableNumber, stays: true, plant: func(r *rig, _ int64, _ int) {
 		r.raw.do("HSET", r.key("paused_executors"), "reports", "garbage")
 	}},
-	{name: "calendars: a version that is garbage", once: true, plant: func(r *rig, _ int64, _ int) {
+	{name: "calendars: a version that is garbage", once: true, fault: store.UnreadableNumber, plant: func(r *rig, _ int64, _ int) {
 		r.raw.do("HSET", r.key("calendars"), "version", "garbage", "applied", "nonsense")
 	}},
-	{name: "calendars: a version beyond all", once: true, plant: func(r *rig, _ int64, _ int) {
+	{name: "calendars: a version beyond all", once: true, fault: store.UnreadableNumber, plant: func(r *rig, _ int64, _ int) {
 		r.raw.do("HSET", r.key("calendars"), "version", "9e300")
 	}},
-	{name: "fence: a sequence that is garbage", once: true, plant: func(r *rig, _ int64, _ int) {
+	{name: "fence: a sequence that is garbage", once: true, fault: store.UnreadableNumber, plant: func(r *rig, _ int64, _ int) {
 		r.raw.do("HSET", r.key("fence"), "seq", "garbage")
 	}},
 	{name: "events: garbage", plant: func(r *rig, _ int64, i int) { r.raw.do("XADD", r.key("events"), "*", "x", i) }},

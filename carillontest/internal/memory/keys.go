@@ -21,6 +21,23 @@ var keyCommands = map[string]command{
 	}},
 	"DEL":    {1, (*Server).remove},
 	"UNLINK": {1, (*Server).remove},
+	"TYPE": {1, func(s *Server, args []string) any {
+		switch s.value(args[0]).(type) {
+		case *string:
+			return status("string")
+		case *list:
+			return status("list")
+		case *zset:
+			return status("zset")
+		case *stream:
+			return status("stream")
+		case hash:
+			return status("hash")
+		case set:
+			return status("set")
+		}
+		return status("none")
+	}},
 	"GET": {1, func(s *Server, args []string) any {
 		v, there := get[*string](s, args[0])
 		if !there {
