@@ -117,7 +117,7 @@ var (
 	pauseExecutorScript = newScript("pause_executor", lib, 4, 0).acknowledged()
 	handBackScript      = newScript("hand_back", alone, 1, 0)
 	noteScript          = newScript("note", lib, 2, 0)
-	cancelScript        = newScript("cancel", lib, 3, 0).acknowledged()
+	cancelScript        = newScript("cancel", lib, 4, 0).acknowledged()
 	nudgeScript         = newScript("nudge", lib, 3, 0)
 	startScript         = newScript("start", room, 8, 4)
 	startAllScript      = newScript("start_all", alone, 7, 1)

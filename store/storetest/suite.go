@@ -22,6 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 		recordTests, lostReplyTests, executorTests, partitionTests, modelTests, adhocTests, enqueueNowTests, checkTests, calendarTests, pastTests, identityTests,
 		outcomeTests, suspectTests)
 	all = append(all, nextLostTests...)
+	all = append(all, cancelRaceTests...)
 	all = append(all, poisonTests...)
 	all = append(all, finishJobTests...)
 	all = append(all, forgetTests...)
