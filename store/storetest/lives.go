@@ -1,12 +1,9 @@
 package storetest
 
 import (
-	"bytes"
 	"fmt"
 	"testing"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/store"
@@ -17,7 +14,6 @@ var lifeTests = []conformance{
 	{"retry: into a full line is refused, and the run stays dead", retryIntoFullLine},
 	{"retry: a busy slot has the new run join the line", retryIntoLine},
 	{"retry: runs of the stream do not fill the line before the new run", retryBehindStream},
-	{"promote: a run that was cancelled between two reads is no fault", promoteCancelled},
 }
 
 func lifeToken(t *testing.T, open Open) {
@@ -118,16 +114,4 @@ func retryBehindStream(t *testing.T, open Open) {
 	r.start(r.startOf(store.Consumer{Executor: executor, Name: nodeA}, got[:len(got)-1]))
 	r.wantPlace("new", "waiting:j")
 	equal(r, "events", r.kinds("new"), []job.EventKind{job.JobSubmitted})
-}
-
-func promoteCancelled(t *testing.T, open Open) {
-	var log bytes.Buffer
-	r := newRig(t, open, func(c *store.Config) {
-		c.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Warn})
-	})
-	log.Reset()
-	r.raw.do("ZADD", r.key("delayed"), 0, "cancelled") // as it was read before the cancellation; its message is gone
-	_, err := r.s.PromoteDelayed(r.ctx, 0, r.office, r.now()+1000, 10)
-	r.must(err)
-	equal(r, "log", log.String(), "")
 }

@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 	all = append(all, finishJobTests...)
 	all = append(all, forgetTests...)
 	all = append(all, auditTests...)
+	all = append(all, vanishedTests...)
 	t.Run("rules", func(t *testing.T) {
 		for _, c := range all {
 			t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
