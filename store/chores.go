@@ -20,7 +20,7 @@ type Chores struct {
 	Tidied     uint64 // the cursor for Tidy
 	Removed    int64  // how many uids of removed jobs are kept
 	Forgetting bool   // a pass of Forgetting has begun and not ended
-	Remains    bool   // removed_dead has members, which a pass of Forgetting looks through
+	Remains    bool   // removed_dead or old_slots has something, which a pass of Forgetting looks through
 }
 
 // Chores reads how far the housekeeping of a partition has come. Fields that cannot be read count as absent.
@@ -31,7 +31,7 @@ func (s *Store) Chores(ctx context.Context, partition int) (Chores, error) {
 	var now *redis.TimeCmd
 	_, err := s.reader.Pipelined(ctx, func(p redis.Pipeliner) error {
 		fields = p.HMGet(ctx, k.housekeeping(), choresField, tidiedField, forgetField)
-		removed, remains = p.ZCard(ctx, k.removed()), p.Exists(ctx, k.removedDead())
+		removed, remains = p.ZCard(ctx, k.removed()), p.Exists(ctx, k.removedDead(), k.oldSlots())
 		now = p.Time(ctx)
 		return nil
 	})

@@ -20,12 +20,13 @@ const (
 	forgetDelayed = "delayed"
 	forgetLines   = "lines"
 	forgetDead    = "dead"
-	forgetDrop    = "drop" // those that still have the number are forgotten
+	forgetDrop    = "drop"  // those that still have the number are forgotten
+	forgetSlots   = "slots" // the old slots of jobs that are gone are forgotten
 	forgetIdle    = "idle"
 )
 
 var forgetPhases = []string{
-	forgetNumber, forgetRunning, forgetStreams, forgetDelayed, forgetLines, forgetDead, forgetDrop, forgetIdle,
+	forgetNumber, forgetRunning, forgetStreams, forgetDelayed, forgetLines, forgetDead, forgetDrop, forgetSlots, forgetIdle,
 }
 
 const (
@@ -118,10 +119,10 @@ func (f *Forgetting) Step(ctx context.Context, o Office) (ForgetStep, error) {
 	case forgetDead:
 		return ForgetStep{}, f.stepDead(ctx, o, stored, st)
 	case forgetDrop:
-		next := st.to(forgetIdle)
-		next.pass++
-		n, err := f.call(ctx, o, step{stored: stored, next: next, more: st, what: forgetDrop})
-		return ForgetStep{Forgotten: n, Done: err == nil && n < f.batch}, err
+		n, err := f.call(ctx, o, step{stored: stored, next: st.to(forgetSlots), more: st, what: forgetDrop})
+		return ForgetStep{Forgotten: n}, err
+	case forgetSlots:
+		return f.stepSlots(ctx, o, stored, st)
 	}
 	uids, next, err := f.look(ctx, st)
 	if err != nil {
@@ -193,7 +194,7 @@ type step struct {
 
 // call makes a step in Redis, unless another call has made it, and returns how many uids it numbered or forgot.
 func (f *Forgetting) call(ctx context.Context, o Office, st step) (int, error) {
-	keys := []string{f.k.events(), f.k.jobs(), f.k.fence(), f.k.removed(), f.k.housekeeping(), f.k.removedDead()}
+	keys := []string{f.k.events(), f.k.jobs(), f.k.fence(), f.k.removed(), f.k.housekeeping(), f.k.removedDead(), f.k.oldSlots()}
 	t, err := f.s.office(ctx, forgetScript, o, keys, anys(st.stored, st.next.encode(), strconv.FormatInt(st.more.pass, 10),
 		st.what, strconv.Itoa(f.batch), st.more.encode(), st.uids)...)
 	if err != nil || len(t) == 0 || t[0] == "MOVED" {

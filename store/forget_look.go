@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -215,6 +216,36 @@ func (f *Forgetting) lookDead(ctx context.Context) (uids map[string]bool, whole 
 		}
 		from, last = from+count-1, bodies[len(bodies)-1]
 	}
+}
+
+// stepSlots forgets the old slots of jobs that were removed by an older node, or have finished.
+func (f *Forgetting) stepSlots(ctx context.Context, o Office, stored string, st forgetState) (ForgetStep, error) {
+	cursor, err := strconv.ParseUint(st.at, 10, 64)
+	if err != nil {
+		cursor = 0
+	}
+	pairs, cursor, err := f.s.reader.HScan(ctx, f.k.oldSlots(), cursor, "", int64(f.batch/2+1)).Result()
+	if err != nil {
+		return ForgetStep{}, f.s.explain("forget", err)
+	}
+	var gone []string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		id, _, _ := strings.Cut(pairs[i+1], " ")
+		value, err := f.s.reader.HGet(ctx, f.k.jobs(), id).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return ForgetStep{}, f.s.explain("forget", err)
+		}
+		if words := strings.SplitN(value, " ", 3); len(words) < 3 || words[1] != pairs[i] {
+			gone = append(gone, pairs[i])
+		}
+	}
+	next := st.in(strconv.FormatUint(cursor, 10))
+	if cursor == 0 {
+		next = st.to(forgetIdle)
+		next.pass++
+	}
+	_, err = f.call(ctx, o, step{stored: stored, next: next, more: st, what: forgetSlots, uids: gone})
+	return ForgetStep{Done: err == nil && cursor == 0}, err
 }
 
 // refer adds the uids that a message may refer to. A message of this format names its own. Of one that cannot

@@ -72,11 +72,15 @@ func (s *Store) Update(ctx context.Context, op string, old, updated Entry, kind 
 	if !bytes.Equal(old.Job.Trigger, updated.Job.Trigger) {
 		names = calendarsOf(updated.Job.Trigger)
 	}
-	args = append(args, updated.versionFor(names), names)
+	left := ""
+	if slot := old.Job.SlotKey(); slot != updated.Job.SlotKey() {
+		left = slot
+	}
+	args = append(args, updated.versionFor(names), names, left)
 	for _, r := range rows {
 		args = append(args, HistoryRow(r))
 	}
-	reply, err := s.run(ctx, updateScript, k.ofJob(op, id), args...)
+	reply, err := s.run(ctx, updateScript, append(k.ofJob(op, id), k.oldSlots()), args...)
 	if refused(err) {
 		return err
 	}
@@ -122,7 +126,7 @@ func (s *Store) remove(ctx context.Context, op, id, uid string) (removed string,
 		slot = e.Job.SlotKey()
 	}
 	keys := []string{
-		k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id), k.removed(), k.calendars(), k.calendarJobs(),
+		k.events(), k.jobs(), k.runTimes(), k.op(op), k.history(id), k.removed(), k.calendars(), k.calendarJobs(), k.oldSlots(),
 	}
 	reply, err := s.run(ctx, removeScript, keys, append(s.env(), int(opLife.Seconds()), id, slot, uid)...)
 	if refused(err) {

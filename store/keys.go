@@ -31,6 +31,7 @@ import (
 //	removed               zset    remove forget                     when no message refers to the job
 //	removed_dead          set     forget                            member when dead refers to it no more
 //	housekeeping          hash    forget keep                       never
+//	old_slots             hash    update remove forget              field with the job
 //	op:<op id>            string  each client mutation              after opLife, or as it says
 //	history:<job>         list    dispatch start finish recover …   capped (tidy: by age); expires after its job
 //	past:<day>            hash    finish_plain                      tidy, when all its rows are old; expires later
@@ -66,6 +67,7 @@ func (k keys) paused() string            { return k.prefix + "paused" }
 func (k keys) pausedExecutors() string   { return k.prefix + "paused_executors" }
 func (k keys) removed() string           { return k.prefix + "removed" }
 func (k keys) removedDead() string       { return k.prefix + "removed_dead" }
+func (k keys) oldSlots() string          { return k.prefix + "old_slots" }
 func (k keys) housekeeping() string      { return k.prefix + "housekeeping" }
 func (k keys) op(id string) string       { return k.prefix + "op:" + id }
 func (k keys) history(job string) string { return k.prefix + "history:" + job }
@@ -79,7 +81,7 @@ func (k keys) wake() string              { return k.prefix + "wake" }
 var keyNames = []string{
 	"meta", "registry", "jobs", "calendars", "calendar_jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs",
 	"fence", "paused", "paused_executors",
-	"removed", "removed_dead", "housekeeping", "dead", "events", "calendars", "calendar_jobs", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "past:", "log:",
+	"removed", "removed_dead", "housekeeping", "old_slots", "dead", "events", "calendars", "calendar_jobs", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "past:", "log:",
 }
 
 // isKeyName reports whether a key of Carillon may be called so, without its prefix.

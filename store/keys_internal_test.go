@@ -56,7 +56,7 @@ func TestKeysCarryTheHashTag(t *testing.T) {
 	tag := regexp.MustCompile(`^\{ns:3\}:[a-z_]+(:x\{y\}|:\d+)?$`)
 	for _, key := range []string{
 		k.meta(), k.registry(), k.jobs(), k.calendars(), k.calendarJobs(), k.runTimes(), k.stream("x{y}"), k.running(), k.leases(), k.slot("x{y}"), k.waitingIndex(),
-		k.waiting("x{y}"), k.waitingRuns("x{y}"), k.delayed(), k.delayedRuns(), k.fence(), k.paused(), k.pausedExecutors(), k.removed(), k.removedDead(), k.housekeeping(), k.op("x{y}"),
+		k.waiting("x{y}"), k.waitingRuns("x{y}"), k.delayed(), k.delayedRuns(), k.fence(), k.paused(), k.pausedExecutors(), k.removed(), k.removedDead(), k.housekeeping(), k.oldSlots(), k.op("x{y}"),
 		k.history("x{y}"), k.past(20_000), k.dead(), k.log("x{y}"), k.events(), k.wake(),
 	} {
 		if !tag.MatchString(key) {

@@ -1,5 +1,6 @@
 -- forget: one step of the pass that forgets the uids of removed jobs (decision 0025).
 -- KEYS[4] removed (zset)  KEYS[5] housekeeping (hash)  KEYS[6] removed_dead (set)
+-- KEYS[7] old_slots (hash)
 -- ARGV[7] the state that was read, or ''  ARGV[8] the state after it  ARGV[9] number of the pass
 -- ARGV[10] what to do:
 --   number: the uids whose score is the time of their removal get the number of the pass as score
@@ -7,6 +8,7 @@
 --   dead: the given uids are those that dead refers to; those that would be forgotten go to removed_dead,
 --     which keeps no others
 --   drop: forget the uids that have the number of the pass, or one before
+--   slots: the jobs with the given uids are gone, and with them what old_slots has of them
 -- ARGV[11] how many uids one step numbers or drops  ARGV[12] the state after it when there were as many
 -- ARGV[13..] uids
 -- Returns {how many}, {MOVED} when another call has made this step, or {FENCED, …}.
@@ -37,6 +39,8 @@ elseif what == 'dead' then
   for _, uid in ipairs(redis.call('SMEMBERS', KEYS[6])) do
     if not known[uid] then redis.call('SREM', KEYS[6], uid) end
   end
+elseif what == 'slots' then
+  if #ARGV > 12 then redis.call('HDEL', KEYS[7], unpack(ARGV, 13)) end
 else
   local uids = some('-inf', pass)
   if n > 0 then redis.call('ZREM', KEYS[4], unpack(uids)) end
