@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -41,7 +42,9 @@ func (c *checker) probeNextTimes(ctx context.Context, ids []string) ([]Finding, 
 		return nil, err
 	}
 	by := timesCheck{}
-	if by.calendars, err = c.Calendars(ctx, c.partition); err != nil {
+	if by.calendars, err = c.Calendars(ctx, c.partition); errors.Is(err, ErrUnreadable) {
+		return nil, nil // probeNumbers tells of their version; the times follow once it can be read
+	} else if err != nil {
 		return nil, err
 	}
 	var values *redis.SliceCmd

@@ -17,6 +17,8 @@ import (
 
 var poisonTests = []conformance{
 	{"poison: what cannot be read harms itself only, in every collection", poisonHarmsItself},
+	{"poison: a slot counter that cannot be read is full until audit, and stops no end of a run", poisonedCounter},
+	{"poison: a job whose record cannot be read leaves no uid when it is removed", poisonedRemoved},
 }
 
 // poison is one way in which a stored collection can be spoilt.
@@ -388,4 +390,39 @@ func (a *apothecary) wantFault(fault store.Fault) {
 		seen = append(seen, f.Fault)
 	}
 	a.Fatalf("check told of %v, want %s", slices.Compact(seen), fault)
+}
+
+func poisonedCounter(t *testing.T, open Open) {
+	r := newRig(t, open)
+	two := func(j *job.Job) { j.MaxInstances, j.Overlap = 2, job.OverlapQueue }
+	e, owner, m := started(r, "j", two)
+	r.raw.do("SET", r.key("slots:j"), "garbage")
+	waits, other := message(e, r.now(), "waits"), adHoc("other")
+	r.send(waits, other)
+	r.begin(nodeB, store.StartWaiting, store.Started)
+	r.raw.do("SET", r.key("slots:j"), "garbage")
+	equal(r, "refused", r.finish(finishOf(owner, m, job.Executed))[0].Refused, false)
+	for _, n := range r.fetchNudges(nodeA) {
+		_, err := r.s.StartNext(r.ctx, consumerOf(nodeA), nodeA+"/x", lease, n[0], n[1])
+		r.must(err)
+	}
+	_, err := r.s.Audit(r.ctx, 0, r.office)
+	r.must(err)
+	r.must(r.s.Sweep(r.ctx, 0))
+	for _, n := range r.fetchNudges(nodeA) {
+		reply, err := r.s.StartNext(r.ctx, consumerOf(nodeA), nodeA+"/y", lease, n[0], n[1])
+		r.must(err)
+		equal(r, "verdict", reply.Verdict, store.Started)
+	}
+	equal(r, "counter", r.slot("j"), 1)
+}
+
+func consumerOf(name string) store.Consumer { return store.Consumer{Executor: executor, Name: name} }
+
+func poisonedRemoved(t *testing.T, open Open) {
+	r := newRig(t, open)
+	r.raw.do("HSET", r.key("jobs"), "bad", "garbage")
+	_, err := r.s.Remove(r.ctx, unique("op"), "bad")
+	r.must(err)
+	equal(r, "removed", r.raw.number("ZCARD", r.key("removed")), 0)
 }
