@@ -102,6 +102,11 @@ func (p *partition) parkFailed(ctx context.Context, j store.DueJob, header *stor
 
 // prepare decides jobs that were read. Those that vanished, changed, or need more steps are left out of b.
 func (p *partition) prepare(ctx context.Context, r *reading, now int64, b *batch) error {
+	if p.unsure {
+		if err := p.recall(ctx); err != nil {
+			return err
+		}
+	}
 	jobs, err := p.learn(ctx, r)
 	if err != nil {
 		return err

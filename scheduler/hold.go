@@ -27,6 +27,7 @@ const (
 	backlogPoll   = 250 * time.Millisecond // between looks whether a backlog's runs have ended
 	backlogWait   = time.Minute            // until the next runs of a backlog are lined up anyway
 	holdLife      = 2 * time.Minute        // of a hold whose job is due no more
+	backlogLife   = time.Hour              // the same of one with a backlog: the schedule may be paused
 	holdSweep     = 10 * time.Second
 	firstStumbles = 2 // refusals that are usual: a job was edited just then
 )
@@ -118,7 +119,7 @@ func (p *partition) sweepHolds(now time.Duration) {
 	}
 	p.swept = now
 	for id, h := range p.held {
-		if now-h.touched > holdLife {
+		if h.run == "" && now-h.touched > holdLife || now-h.touched > backlogLife {
 			delete(p.held, id)
 		}
 	}

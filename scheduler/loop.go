@@ -93,7 +93,7 @@ func newPartition(r *running, index int) *partition {
 		running: r, index: index, log: r.log.With("partition", index), mail: newMailbox(),
 		jobs: newCache[*known](cacheEntries, cacheBytes), triggers: newCache[trigger.Trigger](cacheEntries/10, cacheBytes/8),
 		alike: map[int64]*terms{},
-		held:  map[string]*hold{},
+		held:  map[string]*hold{}, unsure: true,
 		trust: trust{lease: r.cfg.Lease}, excess: clampFactor * r.cfg.Lease,
 	}
 }

@@ -29,6 +29,7 @@ type partition struct {
 	review    review
 	rezone    rezone
 	held      map[string]*hold
+	unsure    bool // whether a backlog that goes on may be missing in held
 	swept     time.Duration
 	pulse     pulse // for the watchdog
 	trust     trust // of leases that seem to have ended

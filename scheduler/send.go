@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -29,6 +28,7 @@ func (p *partition) add(b *batch, it item, now int64, lineUp bool) {
 	if d.coalesced.count > 0 {
 		p.skip(&out, job.Coalesced, job.JobCoalesced, d.coalesced, now, coalescedCause(d.coalesced.count, c.coalesce))
 	}
+	out.BacklogEnds = lineUp && !d.goesOn()
 	it.bytes = 512 + c.stored
 	if len(d.runs) > 0 {
 		m := c.messageOf()
@@ -40,6 +40,9 @@ func (p *partition) add(b *batch, it item, now int64, lineUp bool) {
 			b.runs = append(b.runs, store.MessageRun{ID: RunID(p.cfg.Store.UID(), c.uid, r.nominal), Scheduled: r.nominal, Due: r.due})
 		}
 		m.Runs = b.runs[first:len(b.runs):len(b.runs)]
+		if d.goesOn() {
+			out.Backlog = m.Runs[len(m.Runs)-1].ID
+		}
 		b.messages = append(b.messages, m)
 		out.Messages = b.messages[len(b.messages)-1 : len(b.messages) : len(b.messages)]
 		it.bytes += len(m.Args) + 256*len(m.Runs)
@@ -103,11 +106,13 @@ func (p *partition) settle(s sent) {
 			p.stumble(it.due, it.job.uid, now, time.Millisecond)
 		default:
 			p.jobs.drop(it.due.ID) // it is not as it was known
+			p.unsure = p.unsure || it.decision.goesOn()
 			p.stumble(it.due, it.job.uid, now, 0)
 		}
 	}
 	for _, it := range s.items[len(s.answers):] {
 		p.jobs.drop(it.due.ID) // nobody knows what became of it
+		p.unsure = p.unsure || it.decision.goesOn()
 	}
 	if o.Dispatched > 0 || len(o.Skipped) > 0 {
 		p.cfg.Observe(o)
@@ -131,10 +136,9 @@ func (p *partition) dispatched(it *item, out *store.Dispatch, now time.Duration)
 		return
 	}
 	it.job.header = *out.Next
-	if it.decision.more && len(it.decision.runs) == MaxRuns {
+	if it.decision.goesOn() {
 		h := p.keep(it.due, now)
-		runs := out.Messages[0].Runs
-		h.header, h.run, h.since, h.until = it.job.header, runs[len(runs)-1].ID, now, now+backlogPoll
+		h.header, h.run, h.since, h.until = it.job.header, out.Backlog, now, now+backlogPoll
 	}
 }
 
@@ -149,31 +153,4 @@ func (o *Observation) add(d *decision, at int64) {
 	if d.coalesced.count > 0 {
 		o.Skipped[job.Coalesced] += d.coalesced.count
 	}
-}
-
-// backlogEnded asks whether the runs of the job's last full message have ended, so that the next
-// ones may follow. lineUp is true for a job that continues a backlog.
-func (p *partition) backlogEnded(ctx context.Context, j store.DueJob, header store.Header) (lineUp, ready bool, err error) {
-	h := p.held[j.ID]
-	if h == nil || h.run == "" || h.header.UID != header.UID {
-		return false, true, nil
-	}
-	now := p.elapsed()
-	if now-h.since < backlogWait {
-		call, done := p.call(ctx)
-		defer done()
-		rows, err := p.cfg.Store.History(call, j.ID, 20)
-		if err != nil {
-			return false, false, err
-		}
-		ended := false
-		for _, r := range rows {
-			ended = ended || r.RunID == h.run
-		}
-		if !ended {
-			h.until = now + backlogPoll
-			return true, false, nil
-		}
-	}
-	return true, true, nil
 }

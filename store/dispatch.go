@@ -21,6 +21,11 @@ type Dispatch struct {
 	// the job refers to none.
 	CalendarsVersion int64
 
+	// Backlog is the last run of Messages when more due times line up than they hold, until those have ended.
+	// BacklogEnds says that no more do.
+	Backlog     string
+	BacklogEnds bool
+
 	Executor string
 	Messages []Message
 	Rows     []job.Row   // stretches of times that did not run
@@ -250,7 +255,7 @@ type oddJobs struct {
 
 // see looks at the job in place at.
 func (o *oddJobs) see(k keys, at int, usual string, d *Dispatch) {
-	if len(d.Messages) == 1 && d.Executor == usual && len(d.Rows) == 0 && d.CalendarsVersion == 0 {
+	if len(d.Messages) == 1 && d.Executor == usual && len(d.Rows) == 0 && d.CalendarsVersion == 0 && d.Backlog == "" && !d.BacklogEnds {
 		return
 	}
 	history := 0
@@ -258,7 +263,7 @@ func (o *oddJobs) see(k keys, at int, usual string, d *Dispatch) {
 		history = o.at(k.history(d.ID))
 	}
 	o.count++
-	o.args = append(o.args, at+1, o.at(k.stream(d.Executor)), history, timeOrEmpty(d.CalendarsVersion), rowLines(d.Rows), len(d.Messages))
+	o.args = append(o.args, at+1, o.at(k.stream(d.Executor)), history, timeOrEmpty(d.CalendarsVersion), rowLines(d.Rows), len(d.Messages), o.backlogText(k, d))
 }
 
 // at returns the index of a key in the script.

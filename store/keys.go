@@ -15,6 +15,7 @@ import (
 //	jobs                  hash    add update … dispatch follow      field with the job
 //	calendars             hash    set_calendar refer follow         fields with the calendar; versions never
 //	calendar_jobs         hash    refer                             field with the job
+//	backlogs              hash    dispatch backlogs                 field when the backlog ends, or its job is gone
 //	run_times             zset    add update … dispatch follow      member when paused or finished
 //	stream:<executor>     stream  dispatch enqueue start recover …  entry when its runs start
 //	running               hash    start next finish recover cancel  field when the attempt ends
@@ -50,6 +51,7 @@ func (k keys) registry() string              { return k.prefix + "registry" }
 func (k keys) jobs() string                  { return k.prefix + "jobs" }
 func (k keys) calendars() string             { return k.prefix + "calendars" }
 func (k keys) calendarJobs() string          { return k.prefix + "calendar_jobs" }
+func (k keys) backlogs() string              { return k.prefix + "backlogs" }
 func (k keys) runTimes() string              { return k.prefix + "run_times" }
 func (k keys) stream(executor string) string { return k.prefix + "stream:" + executor }
 func (k keys) running() string               { return k.prefix + "running" }
@@ -79,7 +81,7 @@ func (k keys) wake() string              { return k.prefix + "wake" }
 
 // keyNames are what may follow the prefix of a key, or begin what follows it.
 var keyNames = []string{
-	"meta", "registry", "jobs", "calendars", "calendar_jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs",
+	"meta", "registry", "jobs", "calendars", "calendar_jobs", "backlogs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs",
 	"fence", "paused", "paused_executors",
 	"removed", "removed_dead", "housekeeping", "old_slots", "dead", "events", "calendars", "calendar_jobs", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "past:", "log:",
 }

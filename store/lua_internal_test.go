@@ -8,14 +8,14 @@ import (
 )
 
 // parts are the scripts that others begin with.
-var parts = map[string]int{"lib": 100, "messages": 60, "taken": 50, "ends": 70, "fence": 80, "refer": 40, "claim": 45, "past": 60, "holders": 40}
+var parts = map[string]int{"lib": 100, "messages": 60, "taken": 50, "ends": 70, "fence": 80, "refer": 40, "claim": 50, "past": 60, "holders": 40}
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, finishJobScript, removeScript, clearLineScript, supersedeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, lifeScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, finishPlainScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
 	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, forgetScript, keepScript, tidyScript, recallScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript, rezoneScript,
-	layAsideScript, mendCalendarsScript,
+	layAsideScript, mendCalendarsScript, backlogsScript,
 }
 
 func TestScriptsAreShortAndUsed(t *testing.T) {

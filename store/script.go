@@ -132,6 +132,7 @@ var (
 	takeOfficeScript    = newScript("take_office", lib, 4, 0)
 	dispatchScript      = newScript("dispatch", fires, 8, 1)
 	parkScript          = newScript("park", office, 4, 0)
+	backlogsScript      = newScript("backlogs", office, 4, 0)
 	recoverScript       = newScript("recover", office, 7, 4)
 	expireScript        = newScript("expire", office, 5, 1)
 	clampScript         = newScript("clamp", office, 4, 0)

@@ -7,7 +7,13 @@ local times = news + (f < n and n or 0); local at = times + n - f + 1
 local odd, refused, version = {}, {}, nil
 for _ = 1, tonumber(ARGV[13]) do
   odd[tonumber(ARGV[at])] = at
-  at = at + 6
+  at = at + 7
+end
+-- lineUp notes the backlog of a job, as what says, or forgets it.
+local function lineUp(id, what)
+  local key, said = string.match(what, '^(%d+) (.*)$')
+  if said == '' then redis.call('HDEL', KEYS[tonumber(key)], id) end
+  if said and said ~= '' then redis.call('HSET', KEYS[tonumber(key)], id, said .. '\t' .. stamp) end
 end
 -- As a rule these are the first that are due, in order. Scores are dear: texts that are written and read.
 local first, scores = redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', stamp, 'LIMIT', 0, n), nil

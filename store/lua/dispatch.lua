@@ -8,11 +8,10 @@
 -- events;"  ARGV[13] how many jobs are not usual
 -- then the texts; then by columns, each in the order of the jobs: ids; headers that were read; headers to store, '' for a
 --   job that finishes, unless all do; next run times in ms of those that go on
--- then per job that is not usual: which it is, index of its stream, index of its history (0 if it has no
---   rows), version of the calendars it was decided with or '' if it refers to none, rows (each one text,
---   with a newline between two), how many bodies
--- then the bodies: one of each usual job, for the usual stream; each behind the name of its field, which goes
---   round from m1 to m8, or as far as share goes
+-- then per job that is not usual: which it is, index of its stream, of its history (0 if it has no rows), version of
+--   the calendars it was decided with or '', rows (with a newline between two), how many bodies, and '' or index of
+--   backlogs (hash), a space, and uid and last run with a tab between if its backlog goes on
+-- then the bodies: one of each usual job, for the usual stream; each behind its field's name, m1 to m8 in turn
 -- Returns {now, the sequence if it grew or '', tag, tag, …} with OK | STALE | NOT_DUE per job, or no
 -- tags when all are OK; or {FENCED, …} | {PAUSED}.
 local packs, set, when, gone, histories = {}, {}, {}, {}, {}
@@ -54,6 +53,7 @@ for i = 1, plain and f == n and 0 or n do
       set[#set + 1], set[#set + 2] = ARGV[ids + i], new .. string.sub(values[i], #ARGV[olds + i] + 1)
       when[#when + 1], when[#when + 2] = ARGV[going], ARGV[ids + i]
     end
+    if o then lineUp(ARGV[ids + i], ARGV[o + 6]) end
     if o and ARGV[o + 4] ~= '' then
       local history = KEYS[tonumber(ARGV[o + 2])]
       for row in string.gmatch(ARGV[o + 4], '[^\n]+') do push(history, ARGV[ids + i], row) end

@@ -20,7 +20,7 @@ type conformance struct {
 func Run(t *testing.T, open func(t *testing.T) store.Config) {
 	all := slices.Concat(jobTests, dispatchTests, startTests, lineTests, finishTests, finishPlainTests, leaseTests, reclaimTests,
 		recordTests, lostReplyTests, executorTests, partitionTests, modelTests, adhocTests, enqueueNowTests, checkTests, calendarTests, pastTests, identityTests,
-		outcomeTests, suspectTests)
+		outcomeTests, suspectTests, backlogTests)
 	all = append(all, nextLostTests...)
 	all = append(all, cancelRaceTests...)
 	all = append(all, poisonTests...)
@@ -44,6 +44,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 var keyTable = regexp.MustCompile(`^\{[^{}]+:\d+\}:(` + strings.Join([]string{
 	"meta", "registry", "jobs", "calendars", "calendar_jobs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "fence", "paused", "paused_executors",
 	"removed", "removed_dead", "housekeeping", "old_slots", "dead", "events", "stream:.+", "slots:.+", "waiting:.+", "waiting_runs:.+", "op:.+", "history:.+", `past:\d+`, "log:.+",
+	"meta", "registry", "jobs", "calendars", "calendar_jobs", "backlogs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "fence", "paused", "paused_executors",
+	"removed", "removed_dead", "housekeeping", "dead", "events", "stream:.+", "slots:.+", "waiting:.+", "waiting_runs:.+", "op:.+", "history:.+", `past:\d+`, "log:.+",
 }, "|") + `)$`)
 
 func keysAreOfTheTable(t *testing.T, open Open) {
