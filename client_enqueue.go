@@ -30,6 +30,7 @@ func IdempotencyKeyFor(key string, life time.Duration) CallOption {
 
 // Enqueue runs a task once and returns the run's id: as soon as an executor has room, or at a later
 // time with RunAt or RunAfter. args is encoded as JSON. ErrUnknownTask and ErrUnknownExecutor as for AddJob.
+// A task that no live node of the executor serves now is accepted and waits; Submit says so.
 func (c *Client) Enqueue(ctx context.Context, task string, args any, opts ...CallOption) (string, error) {
 	ids, err := c.EnqueueMany(ctx, task, []any{args}, opts...)
 	if len(ids) == 0 {
@@ -42,42 +43,80 @@ func (c *Client) Enqueue(ctx context.Context, task string, args any, opts ...Cal
 // order. Each batch is enqueued whole or not at all; after an error other batches stay
 // enqueued, and the error says how many runs they had. An idempotency key goes with a single run.
 func (c *Client) EnqueueMany(ctx context.Context, task string, args []any, opts ...CallOption) ([]string, error) {
+	sent, err := c.submit(ctx, task, args, opts)
+	return sent.RunIDs, err
+}
+
+// Submitted is what became of a Submit.
+type Submitted struct {
+	RunIDs []string // in the order of the args
+	// Existing is true when the idempotency key stood for a run of an earlier call, whose id is RunIDs[0].
+	Existing bool
+	// Unserved is true when no live node that serves the executor has a handler for the task now, as far as the
+	// leader has said: the runs wait until one does, or until they are cancelled.
+	Unserved bool
+}
+
+// Submit is EnqueueMany with an answer that says more. It reads the registry of the store for it.
+func (c *Client) Submit(ctx context.Context, task string, args []any, opts ...CallOption) (Submitted, error) {
+	sent, err := c.submit(ctx, task, args, opts)
+	if err != nil {
+		return sent, err
+	}
+	sent.Unserved, _ = c.Unserved(ctx, task, opts...) // the runs are enqueued, whether this is known or not
+	return sent, nil
+}
+
+// Unserved reports whether no live node of an executor, see OnExecutor, has a handler for the task, as far as the
+// leader has said.
+func (c *Client) Unserved(ctx context.Context, task string, opts ...CallOption) (bool, error) {
 	o := callOf(opts)
 	s, err := c.store(o.store)
 	if err != nil {
-		return nil, err
+		return false, err
+	}
+	return s.Unserved(ctx, o.executor, task)
+}
+
+func (c *Client) submit(ctx context.Context, task string, args []any, opts []CallOption) (Submitted, error) {
+	var none Submitted
+	o := callOf(opts)
+	s, err := c.store(o.store)
+	if err != nil {
+		return none, err
 	}
 	if o.key != "" && len(args) != 1 {
-		return nil, errors.New("carillon: enqueue: an idempotency key goes with one run")
+		return none, errors.New("carillon: enqueue: an idempotency key goes with one run")
 	}
 	if err := job.ValidID("task", task); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalidJob, err)
+		return none, fmt.Errorf("%w: %w", ErrInvalidJob, err)
 	}
 	if err := s.Knows(ctx, o.executor, task); err != nil {
-		return nil, err
+		return none, err
 	}
 	e := enqueuing{store: s, task: task, call: o}
 	if e.due, err = e.settle(ctx, s); err != nil {
-		return nil, err
+		return none, err
 	}
 	if err := e.nameKey(); err != nil {
-		return nil, err
+		return none, err
 	}
 	ids, runs := make([]string, len(args)), make([]store.AdHocRun, len(args))
 	for i, a := range args {
 		if runs[i], err = e.run(c, a); err != nil {
-			return nil, err
+			return none, err
 		}
 		ids[i] = runs[i].ID
 	}
 	sent, err := e.send(ctx, c, runs)
 	if err != nil {
-		return nil, fmt.Errorf("carillon: enqueue: %d of %d runs were enqueued: %w", sent.runs, len(args), err)
+		return none, fmt.Errorf("carillon: enqueue: %d of %d runs were enqueued: %w", sent.runs, len(args), err)
 	}
-	if sent.first != "" {
-		ids[0] = sent.first
+	answer := Submitted{RunIDs: ids}
+	if sent.first != "" && sent.first != ids[0] {
+		answer.Existing, ids[0] = true, sent.first
 	}
-	return ids, sent.short
+	return answer, sent.short
 }
 
 // settle turns what the options say of time into at, and returns it in ms; 0 means now.

@@ -38,8 +38,12 @@ type RunInfo struct {
 	Due           time.Time // of a delayed run
 	Node          string
 	Started       time.Time
-	Cancelling    bool   // somebody asked the node to end it
-	Unserved      bool   // by GetRun: it is queued, and no node serves its executor
+	Cancelling    bool // somebody asked the node to end it
+	// Unserved is true of a delayed run that waits for a live node of its executor to serve its task, since
+	// UnservedSince, and of a queued one that no such node could run; for the latter GetRun also looks whether
+	// any node serves its executor.
+	Unserved      bool
+	UnservedSince time.Time
 	Follows       string // the run that it follows in its slot, and that is in that state
 	Dead          bool   // it failed for good and can be retried
 	Row           *Row   // of a run that has ended
@@ -67,6 +71,7 @@ func (r RunInfo) MarshalJSON() ([]byte, error) {
 		Started       string          `json:"started,omitempty"`
 		Cancelled     bool            `json:"cancelled,omitempty"`
 		Unserved      bool            `json:"unserved,omitempty"`
+		UnservedSince string          `json:"unserved_since,omitempty"`
 		Follows       string          `json:"follows,omitempty"`
 		Dead          bool            `json:"dead,omitempty"`
 		Outcome       job.Outcome     `json:"outcome,omitempty"`
@@ -77,7 +82,7 @@ func (r RunInfo) MarshalJSON() ([]byte, error) {
 	}{
 		RunID: r.RunID, Store: r.Store, JobID: r.JobID, Task: r.Task, Executor: r.Executor, State: r.State,
 		ScheduledTime: at(r.ScheduledTime), Attempt: r.Attempt, Due: at(r.Due), Node: r.Node, Started: at(r.Started),
-		Cancelled: r.Cancelling, Unserved: r.Unserved, Follows: r.Follows, Dead: r.Dead,
+		Cancelled: r.Cancelling, Unserved: r.Unserved, UnservedSince: at(r.UnservedSince), Follows: r.Follows, Dead: r.Dead,
 	}
 	if r.Row != nil {
 		w.Outcome, w.Finished, w.Error, w.Cause, w.Result = r.Row.Outcome, at(r.Row.Finished), r.Row.Error, r.Row.Cause, r.Row.Result
@@ -128,7 +133,11 @@ func foundIn(ctx context.Context, s *store.Store, p store.Placed, runID string) 
 		return r, nil
 	}
 	consumers, err := s.Consumers(ctx, p.Partition, []string{p.Executor})
-	r.Unserved = len(consumers) == 0
+	if r.Unserved = len(consumers) == 0; r.Unserved || err != nil {
+		return r, err
+	}
+	known, err := s.Registry(ctx)
+	r.Unserved = known.Unserved(r.Executor, r.Task)
 	return r, err
 }
 
@@ -137,6 +146,7 @@ func infoOf(storeName string, p store.Placed, runID string) RunInfo {
 	r := RunInfo{
 		RunID: runID, Store: storeName, JobID: p.JobID, Task: p.Task, Executor: p.Executor, State: RunState(p.Place),
 		Attempt: p.Attempt, Node: p.Node, Started: milliTime(p.Started), Due: milliTime(p.Due), Cancelling: p.Cancelled,
+		Unserved: p.Unserved != 0, UnservedSince: milliTime(p.Unserved),
 	}
 	for _, run := range p.Runs {
 		if run.ID == runID {
@@ -169,11 +179,19 @@ func (c *Client) Runs(ctx context.Context, state RunState, limit int, opts ...Ca
 		return nil, errors.New("carillon: runs: those that have ended stand in History and DeadRuns")
 	}
 	runs := []RunInfo{}
+	var known store.Registry
+	if state == RunQueued {
+		if known, err = s.Registry(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for p := range s.Partitions() {
 		err := s.Each(ctx, p, store.Place(state), func(one store.Placed) bool {
 			for _, run := range one.Runs {
 				if len(runs) < limit {
-					runs = append(runs, infoOf(s.Name(), one, run.ID))
+					r := infoOf(s.Name(), one, run.ID)
+					r.Unserved = r.Unserved || known.Unserved(r.Executor, r.Task)
+					runs = append(runs, r)
 				}
 			}
 			return len(runs) < limit
@@ -239,6 +257,17 @@ func (c *Client) CancelRun(ctx context.Context, runID string, opts ...CallOption
 		return err
 	}
 	return s.Cancel(ctx, runID)
+}
+
+// CancelTask ends every run of a task that has not started, wherever it waits, and returns how many: those that
+// wait since no live node of their executor serves the task, too. Of each stream and line up to 100,000 are looked
+// through. Runs that nodes have, and those that follow one of them in its slot, go on.
+func (c *Client) CancelTask(ctx context.Context, task string, opts ...CallOption) (int, error) {
+	s, err := c.store(callOf(opts).store)
+	if err != nil {
+		return 0, err
+	}
+	return s.CancelTask(ctx, task)
 }
 
 // RetryRun takes a run that failed for good out of the list of dead runs and sends it again as a new

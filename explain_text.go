@@ -116,6 +116,9 @@ func runSentence(j jobFacts, r RunInfo) string {
 			text += ", and was asked to end"
 		}
 		return text + "." + id
+	case r.State == RunDelayed && r.Unserved:
+		return fmt.Sprintf("It waits since %s: no live node of executor %q serves task %q. It runs when one does; start such a node, or end it with `carillon run cancel --task %s`. When its misfire_grace_time ends before that, it is missed.",
+			stamp(r.UnservedSince), r.Executor, r.Task, r.Task) + id
 	case r.State == RunDelayed:
 		return fmt.Sprintf("It waits until %s for attempt %d: a retry in backoff, or handed back by a node that could not run it.", stamp(r.Due), r.Attempt) + id
 	case r.State == RunWaiting:

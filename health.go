@@ -34,6 +34,7 @@ func (r *running) mountHealth(l *cluster.Listener) {
 	l.Handle("GET /metrics", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.measureQueues(req.Context())
 		r.measurePauses(req.Context())
+		r.measureUnserved(req.Context())
 		r.meters.watched.Set(float64(r.ring.Watched()))
 		metrics.ServeHTTP(w, req)
 	}))
@@ -124,5 +125,19 @@ func (r *running) measurePauses(ctx context.Context) {
 		for _, executor := range r.executorNames() {
 			r.meters.paused.WithLabelValues(name, executor).Set(on[executor])
 		}
+	}
+}
+
+// measureUnserved reads how many runs wait for a node that serves their task, for a scrape.
+func (r *running) measureUnserved(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for _, name := range r.client.Stores() {
+		n, err := r.client.stores[name].UnservedRuns(ctx)
+		if err != nil {
+			r.log.Debug("unserved runs not measured", "store", name, "error", err)
+			continue
+		}
+		r.meters.unserved.WithLabelValues(name).Set(float64(n))
 	}
 }

@@ -20,6 +20,7 @@ type meters struct {
 	watched    prometheus.Gauge
 	queue      *prometheus.GaugeVec
 	paused     *prometheus.GaugeVec
+	unserved   *prometheus.GaugeVec
 	dispatch   prometheus.Histogram
 	start      *prometheus.HistogramVec
 	duration   *prometheus.HistogramVec
@@ -76,6 +77,9 @@ func newMeters(node string, groups int) *meters {
 		paused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "carillon", Name: "executor_paused", Help: "1 while an executor is paused, 0 else.", ConstLabels: labels,
 		}, []string{"store", "executor"}),
+		unserved: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "carillon", Name: "unserved_runs", Help: "Messages of runs that wait since no live node of their executor serves their task.", ConstLabels: labels,
+		}, []string{"store"}),
 		dispatch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "carillon", Name: "due_lateness_seconds", Help: "From a run's due time to its dispatch.",
 			ConstLabels: labels, Buckets: latenessBuckets,
@@ -99,7 +103,7 @@ func newMeters(node string, groups int) *meters {
 		exports:    counters("exports_total", "Exports of a store that this node made as leader: written or failed.", "store", "outcome"),
 	}
 	m.registry.MustRegister(
-		m.leader, m.term, m.members, m.watched, m.queue, m.paused, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
+		m.leader, m.term, m.members, m.watched, m.queue, m.paused, m.unserved, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
 		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs, m.lost, m.regressed, m.rolledBack, m.exports,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -135,7 +135,7 @@ func (t *tenure) leadStore(ctx context.Context, s *store.Store) {
 	for ctx.Err() == nil {
 		loop, err := scheduler.New(scheduler.Config{
 			Store: s, Partitions: partitions, Node: t.cfg.Name, Logger: t.log.With("store", s.Name(), "term", t.office.Term),
-			Now: t.cfg.Now, Lease: t.cfg.RunLease, Members: t.consumers, Gone: t.gone.all, Elsewhere: t.elsewhere, Stall: t.cfg.LeaseTTL,
+			Now: t.cfg.Now, Lease: t.cfg.RunLease, Members: t.consumers, Served: t.servedTasks, Gone: t.gone.all, Elsewhere: t.elsewhere, Stall: t.cfg.LeaseTTL,
 			Stalled: func(partition int, stood time.Duration) { t.stalled(s.Name(), partition, stood) }, Listen: t.listeners.tell, Observe: t.meters.scheduled,
 		})
 		if err != nil {
@@ -257,5 +257,6 @@ func (r *running) onMembers(now []cluster.Member) {
 	}
 	r.members = next
 	r.gone.moved()
+	r.roll.turn()
 	r.meters.nodes(len(now))
 }

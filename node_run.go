@@ -43,7 +43,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := &running{Node: n, client: client, notes: make(chan note, 64), gone: newGone(), glance: make(chan struct{}, 1)}
+	r := &running{Node: n, client: client, notes: make(chan note, 64), gone: newGone(), roll: newRoll(), glance: make(chan struct{}, 1)}
 	return r.run(ctx)
 }
 
@@ -56,6 +56,7 @@ type running struct {
 	notes   chan note
 	members map[string]cluster.Member // as last told, to find who came and went
 	gone    *gone
+	roll    *roll         // says when members came or went
 	glance  chan struct{} // has guardStores look at once
 
 	regressed regression
@@ -155,7 +156,7 @@ func (r *running) assemble(address string) error {
 	for _, name := range r.executorNames() {
 		p, err := executor.New(executor.Config{
 			Name: name, Concurrency: r.cfg.Executors[name], Stores: stores, Node: r.cfg.Name, Boot: r.boot,
-			Handler: r.handler, Served: r.served, Lease: r.cfg.RunLease, Logger: r.log.With("executor", name),
+			Handler: r.handler, Served: func(task string) bool { return r.served(name, task) }, Lease: r.cfg.RunLease, Logger: r.log.With("executor", name),
 			Now: r.cfg.Now, Listen: r.listeners.tell, Observe: r.meters.ran, BaseContext: r.handlerContext,
 		})
 		if err != nil {
@@ -220,19 +221,6 @@ func (r *running) canLead(ctx context.Context, group int) (err error) {
 		}
 	}
 	return cmp.Or(err, r.zonesAllow(ctx, group))
-}
-
-// served reports whether a member lists the task. As long as this node does not see itself among
-// the members, it has not heard who there is, and leaves the task to others.
-func (r *running) served(task string) bool {
-	informed := false
-	for _, m := range r.ring.Members() {
-		if slices.Contains(m.Tasks, task) {
-			return true
-		}
-		informed = informed || m.Boot == r.boot
-	}
-	return !informed
 }
 
 // consume runs a pool once the node is a member: before, the name may be another's, and the leader

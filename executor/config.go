@@ -42,7 +42,8 @@ type Config struct {
 	Node, Boot string
 	// Handler returns the handler of a task, if this node has one.
 	Handler func(task string) (Handler, bool)
-	// Served reports whether some member of the cluster lists the task. Nil means that none does.
+	// Served reports whether some live node that serves this executor lists the task. A run whose task this node
+	// lacks is handed to such a node, or waits until there is one. Nil means that there is none.
 	Served func(task string) bool
 	// Lease is how long a run stays this node's without being renewed. Zero means DefaultLease.
 	Lease time.Duration

@@ -56,6 +56,7 @@ type line struct {
 	counted  int                  // how many of them the pool counts as without places
 	left     map[string]time.Time // ids of pending entries of a newer format, and when they go back
 	reported map[string]bool      // bodies that were logged as such
+	lacking  map[string]bool      // tasks that no live node of the executor was last seen to serve
 }
 
 func newLine(p *Pool, number int, name string, q queue, partition int) *line {
@@ -64,9 +65,10 @@ func newLine(p *Pool, number int, name string, q queue, partition int) *line {
 		consumer: store.Consumer{Partition: partition, Executor: p.cfg.Name, Name: p.cfg.Node + "/" + p.cfg.Boot},
 		log:      p.cfg.Logger.With("executor", p.cfg.Name, "store", name, "partition", partition),
 		renewNow: make(chan struct{}, 1), lookNow: make(chan struct{}, 1),
-		left: map[string]time.Time{}, reported: map[string]bool{},
+		left: map[string]time.Time{}, reported: map[string]bool{}, lacking: map[string]bool{},
 	}
 	l.reread, l.shared = true, crowd
+	l.consumer.Able, l.consumer.Served = l.able, l.served
 	l.leases.now, l.leases.held = p.cfg.Now, map[*attempt]bool{}
 	l.out.filled = make(chan struct{}, 1)
 	return l

@@ -34,7 +34,7 @@ type nudge struct{ entry, slot string }
 type sorted struct {
 	nudges  []nudge
 	start   []opened
-	missing []opened        // with a task that only other nodes serve
+	missing []opened        // with a task that this node has no handler for
 	broken  []store.Fetched // that no node can read
 	count   int             // messages in start
 }
@@ -124,21 +124,6 @@ func (l *line) delay() time.Duration {
 	return postponement + time.Duration(float64(postponement)*l.cfg.Rand())
 }
 
-// lacks reports whether the entry holds a task that this node has no handler for and others do.
-func (l *line) lacks(o opened) bool {
-	for i := range o.messages {
-		if l.elsewhere(&o.messages[i]) {
-			return true
-		}
-	}
-	return false
-}
-
-func (l *line) elsewhere(m *store.Message) bool {
-	_, ok := l.cfg.Handler(m.Task)
-	return !ok && l.cfg.Served(m.Task)
-}
-
 // act sees to fetched entries: each is postponed or set aside, or its start has begun. room is how many places
 // there are for them; it gives back what it does not use.
 func (l *line) act(ctx, work context.Context, s sorted, room int) error {
@@ -225,19 +210,6 @@ func batches(entries []opened) [][]opened {
 		parts = append(parts, entries[from:])
 	}
 	return parts
-}
-
-// postpone puts off the messages that only others can run, and puts the rest of the entry back.
-func (l *line) postpone(ctx context.Context, o opened) error {
-	var off, back []store.Message
-	for _, m := range o.messages {
-		if l.elsewhere(&m) {
-			off = append(off, m)
-			continue
-		}
-		back = append(back, m)
-	}
-	return l.queue.Postpone(ctx, l.consumer, o.id, l.delay(), off, back)
 }
 
 // startOf is the call that starts as many messages as there is room for, in order, and gives the others back.

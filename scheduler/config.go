@@ -41,6 +41,10 @@ type Config struct {
 	// serve. ok is false when they are not known; nobody counts as gone then. It must not block.
 	// Nil means never known.
 	Members func() (consumers, executors map[string]bool, ok bool)
+	// Served returns the tasks that the living nodes serve, sorted, by their executors, and a channel that
+	// closes when that may have changed. ok is false when they are not known; nothing is held back then. It must
+	// not block. Nil means never known.
+	Served func() (tasks map[string][]string, changed <-chan struct{}, ok bool)
 	// Gone returns the consumer names of the processes that are proven gone, with all that ran in
 	// them, and a channel that closes when there are more, or when the members are others. What they have
 	// fetched is put back at once. What they run is taken before its leases end unless they renew them when
@@ -85,6 +89,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Members == nil {
 		c.Members = func() (map[string]bool, map[string]bool, bool) { return nil, nil, false }
+	}
+	if c.Served == nil {
+		c.Served = func() (map[string][]string, <-chan struct{}, bool) { return nil, nil, false }
 	}
 	if c.Gone == nil {
 		c.Gone = func() ([]string, <-chan struct{}) { return nil, nil }

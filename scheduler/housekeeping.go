@@ -19,6 +19,7 @@ func (p *partition) keepHouse(ctx context.Context) error {
 	defer tick.Stop()
 	h := house{partition: p}
 	for {
+		_, changed, _ := p.cfg.Served()
 		if err := h.round(ctx); err != nil {
 			return err
 		}
@@ -26,6 +27,7 @@ func (p *partition) keepHouse(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-changed:
 		}
 	}
 }
@@ -35,10 +37,12 @@ type house struct {
 	*partition
 	unserved []string        // executors that are known to serve nobody
 	paused   map[string]bool // executors that were paused at the last look
+	serving  serving
 }
 
 func (h *house) round(ctx context.Context) error {
 	return h.stages(ctx, []stage{
+		{"serve", h.serve},
 		{"reclaim", h.reclaimAll},
 		{"sweep", func(ctx context.Context) error {
 			call, done := h.limited(ctx)

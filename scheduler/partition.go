@@ -212,11 +212,15 @@ func (p *partition) promote(ctx context.Context, due store.Due) (more bool, err 
 	}
 	call, done := p.call(ctx)
 	defer done()
+	held, err := p.holdUnserved(call, due)
+	if err != nil {
+		return false, err
+	}
 	n, err := p.cfg.Store.PromoteDelayed(call, p.index, p.office, due.Now, promoteLimit)
 	if n > 0 && err == nil {
 		p.cfg.Observe(Observation{Partition: p.index, Promoted: n})
 	}
-	return n > 0, err
+	return n > 0 || held, err
 }
 
 // recoverExpired takes runs whose leases have ended from their nodes.

@@ -26,6 +26,8 @@ import (
 //	waiting_runs:<slot>   hash    start next remove                 with its member of waiting:<slot>
 //	delayed               zset    finish postpone enqueue promote   member when it is due
 //	delayed_runs          hash    finish postpone enqueue promote   with its member of delayed
+//	unserved              hash    postpone step_out unserved        field when a node serves its task (settle)
+//	served                hash    serving                           after a minute without a leader
 //	fence                 hash    take_office dispatch              never
 //	paused                string  pause                             on resume
 //	paused_executors      hash    pause_executor                    field on resume
@@ -64,6 +66,8 @@ func (k keys) waitingRuns(slot string) string {
 }
 func (k keys) delayed() string           { return k.prefix + "delayed" }
 func (k keys) delayedRuns() string       { return k.prefix + "delayed_runs" }
+func (k keys) unserved() string          { return k.prefix + "unserved" }
+func (k keys) served() string            { return k.prefix + "served" }
 func (k keys) fence() string             { return k.prefix + "fence" }
 func (k keys) paused() string            { return k.prefix + "paused" }
 func (k keys) pausedExecutors() string   { return k.prefix + "paused_executors" }
@@ -81,7 +85,7 @@ func (k keys) wake() string              { return k.prefix + "wake" }
 
 // keyNames are what may follow the prefix of a key, or begin what follows it.
 var keyNames = []string{
-	"meta", "registry", "jobs", "calendars", "calendar_jobs", "backlogs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs",
+	"meta", "registry", "jobs", "calendars", "calendar_jobs", "backlogs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "unserved", "served",
 	"fence", "paused", "paused_executors",
 	"removed", "removed_dead", "housekeeping", "old_slots", "dead", "events", "calendars", "calendar_jobs", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "past:", "log:",
 }

@@ -16,6 +16,7 @@ var allScripts = []*script{
 	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, forgetScript, keepScript, tidyScript, recallScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript, rezoneScript,
 	layAsideScript, mendCalendarsScript, backlogsScript,
+	stepOutScript, unservedScript, settleScript, servingScript, cancelDelayedScript,
 }
 
 func TestScriptsAreShortAndUsed(t *testing.T) {

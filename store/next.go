@@ -68,6 +68,12 @@ func (s *Store) StartNext(ctx context.Context, c Consumer, owner string, lease t
 				}
 				return StartReply{Verdict: StartGone}, err
 			}
+			if h.id != "" && c.lacks(h.m.Task) {
+				if err := s.stepOut(ctx, k, c, slot, h.id, &h.m); err != nil {
+					return StartReply{}, errors.Join(ErrNotStarted, err)
+				}
+				continue
+			}
 			s.asked.note(owner, h)
 		}
 		reply, err := s.askNext(ctx, k, c, owner, lease, entry, slot, h)

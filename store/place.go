@@ -34,8 +34,10 @@ type Placed struct {
 	Node      string
 	Started   int64 // Unix ms
 	Cancelled bool  // somebody asked to cancel it
+	Unserved  int64 // Unix ms; since when a delayed run waits for a live node of its executor to serve its task, else 0
 
-	body string
+	body  string
+	marks map[string]string // unserved, of a delayed run
 }
 
 // page is how many messages are read at once.
@@ -54,14 +56,21 @@ func (s *Store) Each(ctx context.Context, partition int, place Place, f func(Pla
 			return true
 		}
 		p.Message, p.Place, p.Partition, p.body = m, place, partition, body
+		if u, ok := decodeUnserved("", p.marks[m.Runs[0].ID]); ok {
+			p.Unserved = u.since
+		}
 		return f(p)
 	}
 	switch place {
 	case InRunning:
 		return s.eachRunning(ctx, partition, f)
 	case InDelayed:
-		_, err := s.eachScored(ctx, k.delayed(), k.delayedRuns(), func(due int64, body string) bool {
-			return see(Placed{Due: due}, body)
+		marks, err := s.unservedMarks(ctx, k)
+		if err != nil {
+			return err
+		}
+		_, err = s.eachScored(ctx, k.delayed(), k.delayedRuns(), func(due int64, body string) bool {
+			return see(Placed{Due: due, marks: marks}, body)
 		})
 		return err
 	case InWaiting:

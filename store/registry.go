@@ -16,6 +16,9 @@ import (
 type Registry struct {
 	Executors []string
 	Tasks     []string
+	// Served are the tasks that live nodes serve, by their executors, as the leader last said; nobody serves
+	// anything when no leader has said so for a minute. Nil when no leader has ever said it.
+	Served map[string][]string
 }
 
 const (
@@ -66,12 +69,24 @@ func (s *Store) Registry(ctx context.Context) (r Registry, err error) {
 
 // RegistryIn reads the registry of one partition.
 func (s *Store) RegistryIn(ctx context.Context, partition int) (Registry, error) {
-	all, err := s.reader.HKeys(ctx, s.partitions[partition].registry()).Result()
+	var fields *redis.StringSliceCmd
+	var served *redis.MapStringStringCmd
+	k := s.partitions[partition]
+	_, err := s.reader.Pipelined(ctx, func(p redis.Pipeliner) error {
+		fields, served = p.HKeys(ctx, k.registry()), p.HGetAll(ctx, k.served())
+		return nil
+	})
 	if err != nil {
 		return Registry{}, s.explain("registry", err)
 	}
 	var r Registry
-	for _, f := range all {
+	for _, f := range fields.Val() {
+		if f == servedField {
+			r.Served = map[string][]string{}
+			for executor, tasks := range served.Val() {
+				r.Served[executor] = strings.Split(tasks, "\n")
+			}
+		}
 		if name, ok := strings.CutPrefix(f, executorField); ok {
 			r.Executors = append(r.Executors, name)
 		}

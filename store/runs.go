@@ -110,13 +110,21 @@ func (s *Store) sendNudgeTo(ctx context.Context, k keys, c Consumer, executor, e
 }
 
 // Postpone moves the messages of an entry that this node cannot run to delayed, without counting
-// an attempt, and puts the others of the entry back.
+// an attempt, and puts the others of the entry back. Those whose task no live node of the executor serves are
+// marked as such, and wait for a pause that doubles instead of the delay.
 func (s *Store) Postpone(ctx context.Context, c Consumer, entry string, delay time.Duration, postpone, back []Message) error {
 	k := s.partitions[c.Partition]
 	args := append(s.env(), group, c.Name, entry, delay.Milliseconds(), len(postpone))
-	for _, m := range append(append([]Message{}, postpone...), back...) {
+	for _, m := range postpone {
 		args = append(args, m.Encode())
 	}
-	_, err := s.run(ctx, postponeScript, []string{k.events(), k.jobs(), k.stream(c.Executor), k.delayed(), k.delayedRuns()}, args...)
+	for i := range postpone {
+		args = append(args, c.mark(&postpone[i]))
+	}
+	for _, m := range back {
+		args = append(args, m.Encode())
+	}
+	keys := []string{k.events(), k.jobs(), k.stream(c.Executor), k.delayed(), k.delayedRuns(), k.unserved()}
+	_, err := s.run(ctx, postponeScript, keys, args...)
 	return err
 }

@@ -14,6 +14,9 @@ type Consumer struct {
 	Partition int
 	Executor  string
 	Name      string
+	// Able reports whether the consumer's node has a handler for a task, Served whether some live node of the
+	// executor has. Nil means yes.
+	Able, Served func(task string) bool
 }
 
 // Start asks for slots and leases for fetched messages in one call, and takes entries apart of which only a part

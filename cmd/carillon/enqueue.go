@@ -52,14 +52,32 @@ func (a *app) enqueueCommand() *cobra.Command {
 			return a.enqueueAll(cmd.Context(), names[0], f, options)
 		}
 		return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-			id, err := c.Enqueue(cmd.Context(), names[0], raw, append(options, in...)...)
+			sent, err := c.Submit(cmd.Context(), names[0], []any{raw}, append(options, in...)...)
 			if err != nil {
 				return err
 			}
-			return a.answerRun(id)
+			a.warnUnserved(sent.Unserved, names[0], f.executor)
+			answer := enqueued{RunID: sent.RunIDs[0], Existing: sent.Existing, Unserved: sent.Unserved}
+			return a.answer(answer, func(w io.Writer) { fmt.Fprintf(w, "run %s\n", answer.RunID) })
 		})
 	}
 	return c
+}
+
+// enqueued is the answer of an enqueue.
+type enqueued struct {
+	RunID    string   `json:"run_id,omitempty"`
+	RunIDs   []string `json:"run_ids,omitempty"`
+	Existing bool     `json:"existing,omitempty"` // the key stands for the run of an earlier call
+	Unserved bool     `json:"unserved,omitempty"` // no live node of the executor serves the task
+}
+
+// warnUnserved says that runs will wait.
+func (a *app) warnUnserved(unserved bool, task, executor string) {
+	if unserved {
+		fmt.Fprintf(a.stderr, "warning: no live node of executor %s serves task %s now: it waits until one does, or until carillon run cancel --task %s\n",
+			executor, task, task)
+	}
 }
 
 // enqueueAll enqueues a run for each JSON value of a file. All are read before the first is sent.
@@ -83,11 +101,12 @@ func (a *app) enqueueAll(ctx context.Context, task string, f enqueueFlags, optio
 		all[i] = v.text
 	}
 	return a.withClient(ctx, func(c *carillon.Client, in []carillon.CallOption) error {
-		ids, err := c.EnqueueMany(ctx, task, all, append(options, in...)...)
+		sent, err := c.Submit(ctx, task, all, append(options, in...)...)
 		if err != nil {
 			return err
 		}
-		return a.answer(map[string][]string{"run_ids": ids}, func(w io.Writer) { fmt.Fprintf(w, "%d runs\n", len(ids)) })
+		a.warnUnserved(sent.Unserved, task, f.executor)
+		return a.answer(enqueued{RunIDs: sent.RunIDs, Unserved: sent.Unserved}, func(w io.Writer) { fmt.Fprintf(w, "%d runs\n", len(sent.RunIDs)) })
 	})
 }
 

@@ -49,8 +49,11 @@ func writeRun(w io.Writer, r carillon.RunInfo) {
 	field("job", r.JobID)
 	field("task", r.Task)
 	field("state", string(r.State))
-	if r.Unserved {
-		field("waits", fmt.Sprintf("no node serves executor %s; start one with --executor %s=N", r.Executor, r.Executor))
+	switch {
+	case r.Unserved && r.State == carillon.RunDelayed:
+		field("waits", fmt.Sprintf("no live node of executor %s serves the task since %s; start one that does", r.Executor, moment(r.UnservedSince)))
+	case r.Unserved:
+		field("waits", fmt.Sprintf("no live node of executor %s serves the task; start one with --executor %s=N", r.Executor, r.Executor))
 	}
 	field("follows", r.Follows)
 	at("scheduled", r.ScheduledTime)
@@ -125,26 +128,68 @@ func (a *app) logLine(l carillon.LogLine) error {
 }
 
 func (a *app) runCancelCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "cancel RUN", Short: "End a run, or take it out before it starts", Args: takes("RUN"),
-		Long: "A run that a node has is asked to end. One that waits is closed at once. Of one\n" +
-			"that has ended it says so, and exits with 1.",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
-				status, err := cancelRun(cmd.Context(), c, args[0], in)
-				if err != nil {
-					return err
-				}
-				return a.answer(map[string]string{"run_id": args[0], "status": status}, func(w io.Writer) {
-					text := "the node that has it was told to end it"
-					if status == statusCancelled {
-						text = "it had not started"
-					}
-					fmt.Fprintf(w, "%s %s: %s\n", status, args[0], text)
-				})
-			})
+	task := ""
+	c := &cobra.Command{
+		Use: "cancel RUN | --task NAME", Short: "End a run, or take it out before it starts",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if task != "" {
+				return takes()(cmd, args)
+			}
+			return takes("RUN")(cmd, args)
 		},
+		Long: "A run that a node has is asked to end. One that waits is closed at once. Of one\n" +
+			"that has ended it says so, and exits with 1.\n\n" +
+			"With --task every run of the task that waits is closed: queued, delayed, in line,\n" +
+			"or waiting for a node that serves the task. Those that nodes have go on.",
+		Example: "  carillon run cancel 0198f3c2-6e1a-7c7e-8f43-0d7c1a9be001\n  carillon run cancel --task report",
 	}
+	c.Flags().StringVar(&task, "task", "", "all waiting runs of the task with this `NAME`")
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if task != "" {
+			return a.cancelTask(cmd.Context(), task)
+		}
+		return a.withClient(cmd.Context(), func(c *carillon.Client, in []carillon.CallOption) error {
+			status, err := cancelRun(cmd.Context(), c, args[0], in)
+			if err != nil {
+				return err
+			}
+			return a.answer(map[string]string{"run_id": args[0], "status": status}, func(w io.Writer) {
+				text := "the node that has it was told to end it"
+				if status == statusCancelled {
+					text = "it had not started"
+				}
+				fmt.Fprintf(w, "%s %s: %s\n", status, args[0], text)
+			})
+		})
+	}
+	return c
+}
+
+// cancelTask closes the waiting runs of a task in the selected store, or in all stores.
+func (a *app) cancelTask(ctx context.Context, task string) error {
+	if err := job.ValidID("--task", task); err != nil {
+		return usage(err)
+	}
+	return a.withClient(ctx, func(c *carillon.Client, in []carillon.CallOption) error {
+		where := [][]carillon.CallOption{in}
+		if len(in) == 0 {
+			where = nil
+			for _, name := range c.Stores() {
+				where = append(where, []carillon.CallOption{carillon.InStore(name)})
+			}
+		}
+		total := 0
+		for _, in := range where {
+			n, err := c.CancelTask(ctx, task, in...)
+			total += n
+			if err != nil {
+				return fmt.Errorf("cancel runs of task %s: %d were cancelled: %w", task, total, err)
+			}
+		}
+		return a.answer(map[string]any{"task": task, "cancelled": total}, func(w io.Writer) {
+			fmt.Fprintf(w, "%d waiting runs of task %s were cancelled\n", total, task)
+		})
+	})
 }
 
 // What a cancel did to a run.

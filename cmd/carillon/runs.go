@@ -26,7 +26,7 @@ var runPlaces = []struct {
 }{
 	{"running", carillon.RunRunning, "those that nodes have now (the default)"},
 	{"queued", carillon.RunQueued, "those that wait for an executor to take them up"},
-	{"delayed", carillon.RunDelayed, "those that wait for a time: enqueued for later, or in backoff"},
+	{"delayed", carillon.RunDelayed, "those that wait for a time: enqueued for later, in backoff, or unserved"},
 	{"waiting", carillon.RunWaiting, "those in line for a slot of their job"},
 	{"dead", carillon.RunEnded, "those that failed for good and were not retried"},
 }
@@ -117,6 +117,9 @@ func writeRuns(w io.Writer, what string, runs []carillon.RunInfo) {
 			rows[i] = []string{r.RunID, "-", r.JobID}
 		default:
 			rows[i] = []string{r.RunID, r.ScheduledTime.Format("01-02 15:04:05"), r.JobID}
+		}
+		if r.Unserved {
+			rows[i][2] += fmt.Sprintf(": no live node of executor %s serves task %s", r.Executor, r.Task)
 		}
 		if what == "dead" && r.Row != nil {
 			rows[i][2] += ": " + cmp.Or(r.Row.Error, r.Row.CauseText())

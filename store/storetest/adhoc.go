@@ -10,7 +10,7 @@ import (
 	"github.com/carillon-project/carillon/store"
 )
 
-var adhocTests = append(lifeTests, []conformance{
+var adhocTests = append(append(lifeTests, unservedTests...), []conformance{
 	{"enqueue: runs for later wait in delayed", enqueueLater},
 	{"cancel: a run that was fetched does not start any more", cancelFetched},
 	{"cancel: what shares an entry or a message stays", cancelShared},

@@ -93,7 +93,6 @@ func TestOutcomes(t *testing.T) {
 		{name: "long", outcome: job.Failed, error: "éé", events: []string{"job_started", "job_error"}},
 		{name: "panics", outcome: job.Failed, error: "outcome_test.go", events: []string{"job_started", "job_error"}},
 		{name: "slow", timeout: 20 * time.Millisecond, outcome: job.TimedOut, cause: "timeout", error: "timeout", events: []string{"job_started", "job_error"}},
-		{name: "nobody", outcome: job.Failed, cause: `no node serves task "nobody"`, error: "no node serves", events: []string{"job_started", "job_error"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

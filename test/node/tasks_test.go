@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -39,19 +38,5 @@ func TestTaskOfAnotherNode(t *testing.T) {
 		if r := rowOf(t, a.Client, "@special", id); r.Outcome != job.Executed || r.Attempt != 1 || r.Node != "able" {
 			t.Errorf("history is %+v, want it executed on able at the first attempt", r)
 		}
-	}
-}
-
-func TestTaskThatNobodyServesAnyMore(t *testing.T) {
-	t.Parallel()
-	name := clusterOf(t)
-	gone := newNode(t, config(t, name, "gone"))
-	gone.HandleFunc("special", nothing)
-	clientOf(t, gone)
-	gone.Close()
-	n := liftNew(t, name, "n")
-	id := must(n.Enqueue(t.Context(), "special", nil))(t)
-	if r := rowOf(t, n.Client, "@special", id); r.Outcome != job.Failed || !strings.Contains(r.Error, `no node serves task "special"`) {
-		t.Errorf("history is %+v", r)
 	}
 }
