@@ -151,6 +151,7 @@ func (l *line) ended(a *attempt, e ending) {
 		l.vacate(a)
 	}
 	a.fin, a.ending = fin, e
+	l.unreported.Add(1)
 	l.out.add(a)
 }
 

@@ -9,6 +9,7 @@ import (
 
 // fetch reads entries when none are held: those of the own pending list first, if it has to be read.
 func (l *line) fetch(ctx context.Context) error {
+	l.seeLater()
 	if l.reread {
 		return l.fetchPending(ctx)
 	}
@@ -26,6 +27,7 @@ func (l *line) fetchPending(ctx context.Context) error {
 	if err := l.starts.wait(0); err != nil {
 		return err
 	}
+	l.seeLater()
 	fresh, more, err := l.pending(ctx, l.pool.slots.half())
 	if err != nil {
 		return err
@@ -56,7 +58,11 @@ func (l *line) fetchNext(ctx context.Context) error {
 		}
 	}
 	l.letGo()
-	return l.read(ctx, max(1, s.half()/(crowd*len(l.pool.lines))), l.cfg.Block)
+	block := l.cfg.Block
+	if l.seeLater(); len(l.later) > 0 {
+		block = min(block, laterPause)
+	}
+	return l.read(ctx, max(1, s.half()/(crowd*len(l.pool.lines))), block)
 }
 
 // fetchMore reads the next of a backlog: as many as it is given places for, or may fetch ahead of places.
@@ -115,7 +121,7 @@ func (l *line) entries(free int) int { return max(1, free/max(1, l.shared)) }
 
 // pending reads up to count entries of the own pending list, besides those that are left.
 func (l *line) pending(ctx context.Context, count int) (fresh []store.Fetched, more bool, err error) {
-	count += len(l.left)
+	count += len(l.left) + len(l.later)
 	entries, err := l.queue.FetchPending(ctx, l.consumer.Partition, l.cfg.Name, l.consumer.Name, count)
 	if err != nil {
 		return nil, true, err
@@ -124,6 +130,9 @@ func (l *line) pending(ctx context.Context, count int) (fresh []store.Fetched, m
 	for _, e := range entries {
 		if until, ok := l.left[e.ID]; ok {
 			there[e.ID] = until
+			continue
+		}
+		if _, ok := l.later[e.ID]; ok {
 			continue
 		}
 		fresh = append(fresh, e)

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -67,10 +68,10 @@ func (o *outbox) len() int {
 	return len(o.plain) + len(o.others)
 }
 
-// finish reports results until ctx ends: what is there at once, and what gathered meanwhile next.
-// After a failure the call is made smaller, since one result that the store cannot digest must not
-// hold up others, and it is repeated until the leases end.
-func (l *line) finish(ctx, work context.Context) {
+// finish reports results until ctx ends, each until the store takes or refuses it: a lease that ended here says
+// nothing about that. A call that Redis answers with an error is made smaller, since one result that it cannot
+// digest must not hold up others. After giveUp has ended, what cannot be reported is dropped.
+func (l *line) finish(ctx, work, giveUp context.Context) {
 	t := l.trouble("reporting outcomes")
 	var batch []*attempt
 	for limit, plain := finishLimit, true; ; plain = !plain {
@@ -83,37 +84,45 @@ func (l *line) finish(ctx, work context.Context) {
 			}
 			continue
 		}
-		batch = l.dropExpired(batch)
-		if n, err := l.report(ctx, work, batch); err != nil {
-			limit = max(1, limit/2)
-			l.out.add(batch[n:]...)
-			t.note(err)
-			t.pause(ctx)
+		n, err := l.report(giveUp, work, batch)
+		l.unreported.Add(-int64(n))
+		if err == nil {
+			limit = min(finishLimit, limit*2)
+			t.clear()
 			continue
 		}
-		limit = min(finishLimit, limit*2)
-		t.clear()
+		batch = batch[n:]
+		if answered := store.Answered(err); answered || errors.Is(err, context.DeadlineExceeded) {
+			limit = max(1, limit/2)
+			if answered && len(batch) == 1 && l.leases.over(batch[0]) || giveUp.Err() != nil {
+				l.drop(batch, err)
+				continue
+			}
+		} else if giveUp.Err() != nil {
+			l.drop(batch, err)
+			continue
+		}
+		l.out.add(batch...)
+		l.noteCut(err)
+		t.note(err)
+		t.pause(giveUp, l.reportNow)
 	}
 }
 
-// dropExpired drops the results whose leases have ended, since recovery reruns them.
-func (l *line) dropExpired(batch []*attempt) []*attempt {
-	live, late := l.leases.part(batch)
-	for _, a := range late {
+// drop gives up results that cannot be reported: recovery runs them again.
+func (l *line) drop(batch []*attempt, err error) {
+	for _, a := range batch {
 		m := a.msg
-		l.log.Error("outcome could not be reported before the lease ended, left to recovery",
-			"run", m.Runs[0].ID, "job", m.JobID, "attempt", m.Attempt, "outcome", a.fin.Outcome)
+		l.log.Error("outcome could not be reported, left to recovery",
+			"run", m.Runs[0].ID, "job", m.JobID, "attempt", m.Attempt, "outcome", a.fin.Outcome, "error", err)
 		l.observe(ObservedDropped, m, Observation{Outcome: a.fin.Outcome, Duration: a.ending.took})
+		l.unreported.Add(-1)
 		l.settle(a)
 	}
-	return live
 }
 
 // report makes one finish call and acts on its answers. With an error it has acted on the first n only.
 func (l *line) report(ctx, work context.Context, batch []*attempt) (n int, err error) {
-	if len(batch) == 0 {
-		return 0, nil
-	}
 	now := l.cfg.Now()
 	l.fins = l.fins[:0]
 	for _, a := range batch {

@@ -109,20 +109,11 @@ func (s *leases) end(a *attempt) attemptState {
 	return was
 }
 
-// part divides attempts into those whose leases have not ended yet, in the same place, and the others.
-func (s *leases) part(all []*attempt) (live, late []*attempt) {
+// over reports whether the lease of a has ended, as counted here.
+func (s *leases) over(a *attempt) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.now()
-	live = all[:0]
-	for _, a := range all {
-		if now.Before(a.deadline) {
-			live = append(live, a)
-		} else {
-			late = append(late, a)
-		}
-	}
-	return live, late
+	return !s.now().Before(a.deadline)
 }
 
 func (s *leases) remove(a *attempt) {
@@ -168,11 +159,14 @@ func (l *line) renew(ctx context.Context) {
 		case <-l.renewNow:
 		}
 		if err := l.renewOnce(ctx); err != nil {
+			l.noteCut(err)
 			t.note(err)
 			timer.Reset(t.delay(l.cfg.Lease / 6))
 			continue
 		}
-		t.clear()
+		if t.clear() {
+			l.reportSoon()
+		}
 		timer.Reset(l.cfg.Lease / 3)
 	}
 }

@@ -3,6 +3,8 @@ package executor
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +20,7 @@ type queue interface {
 	Start(ctx context.Context, st store.Start) ([]store.StartReply, error)
 	StartNext(ctx context.Context, c store.Consumer, owner string, lease time.Duration, entry, slot string) (store.StartReply, error)
 	HandBack(ctx context.Context, c store.Consumer, entries []string) error
+	NoteOutage(ctx context.Context, partition int, lease time.Duration) error
 	ExecutorPaused(ctx context.Context, partition int, executor string) (bool, error)
 	SetAside(ctx context.Context, c store.Consumer, e store.Fetched) error
 	Postpone(ctx context.Context, c store.Consumer, entry string, delay time.Duration, postpone, back []store.Message) error
@@ -36,16 +39,23 @@ type line struct {
 	consumer  store.Consumer
 	log       hclog.Logger
 
-	leases   leases
-	out      outbox
-	fins     []store.Finish // of the finisher alone
-	renewNow chan struct{}  // of capacity 1
-	lookNow  chan struct{}  // of capacity 1
+	leases     leases
+	out        outbox
+	fins       []store.Finish // of the finisher alone
+	renewNow   chan struct{}  // of capacity 1
+	reportNow  chan struct{}  // of capacity 1
+	cut        atomic.Bool    // the store was out of reach, and it was not noted yet that it is back
+	unreported atomic.Int64   // attempts that have ended and that the store has not taken or refused
+	lookNow    chan struct{}  // of capacity 1
+
+	laterMu   sync.Mutex
+	laterMail []string // ids of pending entries that are to start later, as starts heard it
 
 	// of the reader alone
-	readable bool          // it has read once
-	shared   int           // messages per entry, of late
-	pace     time.Duration // how long a read takes that does not wait, of late
+	later    map[string]time.Time // ids of pending entries that are to start later, and when they are asked for again
+	readable bool                 // it has read once
+	shared   int                  // messages per entry, of late
+	pace     time.Duration        // how long a read takes that does not wait, of late
 	starts   starts
 	backlog  bool                 // the last read got all it asked for, so that there may be more
 	reread   bool                 // the pending list has to be read
@@ -64,8 +74,8 @@ func newLine(p *Pool, number int, name string, q queue, partition int) *line {
 		cfg: p.cfg, pool: p, queue: q, storeName: name, number: number,
 		consumer: store.Consumer{Partition: partition, Executor: p.cfg.Name, Name: p.cfg.Node + "/" + p.cfg.Boot},
 		log:      p.cfg.Logger.With("executor", p.cfg.Name, "store", name, "partition", partition),
-		renewNow: make(chan struct{}, 1), lookNow: make(chan struct{}, 1),
-		left: map[string]time.Time{}, reported: map[string]bool{}, lacking: map[string]bool{},
+		renewNow: make(chan struct{}, 1), reportNow: make(chan struct{}, 1), lookNow: make(chan struct{}, 1),
+		left: map[string]time.Time{}, later: map[string]time.Time{}, reported: map[string]bool{}, lacking: map[string]bool{},
 	}
 	l.reread, l.shared = true, crowd
 	l.consumer.Able, l.consumer.Served = l.able, l.served
@@ -88,7 +98,10 @@ func (l *line) consume(ctx, work context.Context) {
 	t := l.trouble("fetching and starting runs")
 	for ctx.Err() == nil {
 		reread := l.reread
-		err := l.round(ctx, work)
+		err := l.comeBack(ctx)
+		if err == nil {
+			err = l.round(ctx, work)
+		}
 		if err != nil { // nothing is read again before all starts have their answers
 			l.forget()
 			if other := l.starts.wait(0); errors.Is(other, errPaused) {
@@ -98,7 +111,11 @@ func (l *line) consume(ctx, work context.Context) {
 		if errors.Is(err, errPaused) {
 			err = l.rest(ctx)
 		}
+		if errors.Is(err, errCutOff) {
+			continue
+		}
 		if err != nil && ctx.Err() == nil {
+			l.noteCut(err)
 			t.note(err)
 			t.pause(ctx)
 		}

@@ -70,7 +70,7 @@ func (p *Pool) LookNow() {
 // it ends the contexts of the handlers that still run, hands their runs to other nodes and waits
 // for them, but not longer than Grace. A reader that is waiting for work takes up to
 // Config.Block, and two seconds when the store does not answer, to notice that ctx has ended, and
-// outcomes are reported until they are taken or their leases end.
+// outcomes are reported until the store takes or refuses them, or Grace has passed after the end of drain.
 //
 // The contexts of handlers carry the values of ctx. An executor runs once: another call fails. The
 // error is nil otherwise.
@@ -81,28 +81,31 @@ func (p *Pool) Run(ctx, drain context.Context) error {
 	work, force := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer force(nil)
 	keep, done := context.WithCancel(context.WithoutCancel(ctx))
+	report, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
 	p.unready.Store(int64(len(p.lines)))
 	p.tally.add(len(p.lines))
 	var all sync.WaitGroup
 	for _, l := range p.lines {
 		all.Go(func() { l.consume(ctx, work) })
 		all.Go(func() { l.renew(keep) })
-		all.Go(func() { l.finish(keep, work) })
+		all.Go(func() { l.finish(keep, work, report) })
 	}
 	<-ctx.Done()
 	select {
 	case <-p.tally.zero:
 	case <-drain.Done():
 		force(ErrShutdown)
-		p.awaitGrace()
+		p.awaitGrace(giveUp)
 	}
 	done()
 	all.Wait()
 	return nil
 }
 
-// awaitGrace waits for everything that Run waits for, but for the handlers only as long as Grace.
-func (p *Pool) awaitGrace() {
+// awaitGrace waits for everything that Run waits for, but for the handlers, and for reports that the store does not
+// take, only as long as Grace.
+func (p *Pool) awaitGrace(giveUp func()) {
 	timer := time.NewTimer(p.cfg.Grace)
 	defer timer.Stop()
 	for {
@@ -111,6 +114,7 @@ func (p *Pool) awaitGrace() {
 			return
 		case <-timer.C:
 			p.abandon()
+			giveUp()
 		}
 	}
 }

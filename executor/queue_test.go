@@ -29,6 +29,7 @@ type fake struct {
 
 	fetch   func(n int) error
 	paused  func(n int) (bool, error)
+	down    func() error // of NoteOutage
 	back    func(n int) error
 	pending func(n int) ([]store.Fetched, error)
 	start   func(n int, st store.Start) ([]store.StartReply, error)
@@ -111,6 +112,13 @@ func (f *fake) StartNext(_ context.Context, _ store.Consumer, owner string, _ ti
 func (f *fake) HandBack(_ context.Context, _ store.Consumer, entries []string) error {
 	if n := f.note("back ", fmt.Sprint(len(entries))); f.back != nil {
 		return f.back(n)
+	}
+	return nil
+}
+
+func (f *fake) NoteOutage(context.Context, int, time.Duration) error {
+	if f.down != nil {
+		return f.down()
 	}
 	return nil
 }

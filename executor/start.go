@@ -148,6 +148,10 @@ func (l *line) act(ctx, work context.Context, s sorted, room int) error {
 		l.pool.slots.back(room)
 		return nil
 	}
+	if l.cut.Load() { // what ended meanwhile is to be reported before these are judged
+		l.pool.slots.back(room)
+		return errCutOff
+	}
 	l.starts.begin(func(earlier <-chan struct{}, answered func()) error {
 		defer answered()
 		return l.startParts(ctx, work, s.start, room, earlier, answered)
@@ -236,12 +240,16 @@ func (l *line) startOf(entries []opened, room int) store.Start {
 
 // begun acts on the answers to st, and returns how many places are in use by them now.
 func (l *line) begun(work context.Context, st store.Start, replies []store.StartReply, sent time.Time) (used int, err error) {
-	paused := false
+	paused, later := false, false
 	for i, r := range replies {
+		later = later || r.Verdict == store.StartLater
 		if l.answered(work, st.Run[i].Message, r, st.Owner, sent) {
 			used++
 		}
 		paused = paused || r.Verdict == store.StartPaused
+	}
+	if later {
+		l.putLater(st, replies)
 	}
 	if paused {
 		return used, errPaused
@@ -285,7 +293,7 @@ func (l *line) answered(work context.Context, m *store.Message, r store.StartRep
 		l.tellAll(job.JobMissed, m, missed, "later than its grace")
 		return l.begin(work, r.Message, owner, sent, r.Now)
 	}
-	return false // RUNNING: others run it; GONE: it was taken from us; PAUSED: nothing was done
+	return false // LATER: it stays pending; RUNNING: others run it; GONE: it was taken from us; PAUSED: nothing was done
 }
 
 // askNext asks for the first in line, for the same owner again and again while a run may have started unheard and

@@ -28,11 +28,14 @@ func (t *trouble) note(err error) {
 	t.failed++
 }
 
-func (t *trouble) clear() {
-	if t.failed > 0 {
+// clear notes that it worked, and reports whether it had failed before.
+func (t *trouble) clear() (ended bool) {
+	ended = t.failed > 0
+	if ended {
 		t.log.Info("executor works again", "doing", t.doing, "failures", t.failed)
 	}
 	t.failed = 0
+	return ended
 }
 
 // delay grows with each failure, up to limit, and is spread by half.
@@ -41,12 +44,17 @@ func (t *trouble) delay(limit time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.5 + t.rand()/2))
 }
 
-// pause waits for the delay; it returns early when ctx ends.
-func (t *trouble) pause(ctx context.Context) {
+// pause waits for the delay; it returns early when ctx ends, or wake is heard of.
+func (t *trouble) pause(ctx context.Context, wake ...<-chan struct{}) {
+	var early <-chan struct{}
+	if len(wake) > 0 {
+		early = wake[0]
+	}
 	timer := time.NewTimer(t.delay(lastPause))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+	case <-early:
 	case <-timer.C:
 	}
 }

@@ -39,6 +39,13 @@ func (s *Store) setExecutor(ctx context.Context, op, executor, on, reason string
 	return nil
 }
 
+// NoteOutage notes that a node has reached a partition again after it could not: for a lease from now on, Start
+// answers StartLater for a run whose slot is held by one whose lease was not renewed since.
+func (s *Store) NoteOutage(ctx context.Context, partition int, lease time.Duration) error {
+	_, err := s.run(ctx, outageScript, []string{s.partitions[partition].outage()}, lease.Milliseconds())
+	return err
+}
+
 // ExecutorPaused reports whether an executor is paused in one partition.
 func (s *Store) ExecutorPaused(ctx context.Context, partition int, executor string) (bool, error) {
 	is, err := s.reader.HExists(ctx, s.partitions[partition].pausedExecutors(), executor).Result()

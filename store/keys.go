@@ -31,6 +31,7 @@ import (
 //	fence                 hash    take_office dispatch              never
 //	paused                string  pause                             on resume
 //	paused_executors      hash    pause_executor                    field on resume
+//	outage                string  outage                            after a lease
 //	removed               zset    remove forget                     when no message refers to the job
 //	removed_dead          set     forget                            member when dead refers to it no more
 //	housekeeping          hash    forget keep                       never
@@ -71,6 +72,7 @@ func (k keys) served() string            { return k.prefix + "served" }
 func (k keys) fence() string             { return k.prefix + "fence" }
 func (k keys) paused() string            { return k.prefix + "paused" }
 func (k keys) pausedExecutors() string   { return k.prefix + "paused_executors" }
+func (k keys) outage() string            { return k.prefix + "outage" }
 func (k keys) removed() string           { return k.prefix + "removed" }
 func (k keys) removedDead() string       { return k.prefix + "removed_dead" }
 func (k keys) oldSlots() string          { return k.prefix + "old_slots" }
@@ -86,7 +88,7 @@ func (k keys) wake() string              { return k.prefix + "wake" }
 // keyNames are what may follow the prefix of a key, or begin what follows it.
 var keyNames = []string{
 	"meta", "registry", "jobs", "calendars", "calendar_jobs", "backlogs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "unserved", "served",
-	"fence", "paused", "paused_executors",
+	"fence", "paused", "paused_executors", "outage",
 	"removed", "removed_dead", "housekeeping", "old_slots", "dead", "events", "calendars", "calendar_jobs", "stream:", "slots:", "waiting:", "waiting_runs:", "op:", "history:", "past:", "log:",
 }
 

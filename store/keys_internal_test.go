@@ -56,7 +56,7 @@ func TestKeysCarryTheHashTag(t *testing.T) {
 	tag := regexp.MustCompile(`^\{ns:3\}:[a-z_]+(:x\{y\}|:\d+)?$`)
 	for _, key := range []string{
 		k.meta(), k.registry(), k.jobs(), k.calendars(), k.calendarJobs(), k.runTimes(), k.stream("x{y}"), k.running(), k.leases(), k.slot("x{y}"), k.waitingIndex(),
-		k.waiting("x{y}"), k.waitingRuns("x{y}"), k.delayed(), k.delayedRuns(), k.fence(), k.paused(), k.pausedExecutors(), k.removed(), k.removedDead(), k.housekeeping(), k.oldSlots(), k.op("x{y}"),
+		k.waiting("x{y}"), k.waitingRuns("x{y}"), k.delayed(), k.delayedRuns(), k.fence(), k.paused(), k.pausedExecutors(), k.outage(), k.removed(), k.removedDead(), k.housekeeping(), k.oldSlots(), k.op("x{y}"),
 		k.history("x{y}"), k.past(20_000), k.dead(), k.log("x{y}"), k.events(), k.wake(),
 	} {
 		if !tag.MatchString(key) {
@@ -75,9 +75,9 @@ func TestScriptsKnowTheirArity(t *testing.T) {
 		{"as many as it takes", addScript, 7, true},
 		{"one too many", addScript, 8, false},
 		{"one too few", addScript, 6, false},
-		{"no items", startScript, 8, true},
-		{"two items", startScript, 16, true},
-		{"half an item", startScript, 10, false},
+		{"no items", startScript, 9, true},
+		{"two items", startScript, 17, true},
+		{"half an item", startScript, 11, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,14 +8,14 @@ import (
 )
 
 // parts are the scripts that others begin with.
-var parts = map[string]int{"lib": 100, "messages": 60, "taken": 50, "ends": 70, "fence": 80, "refer": 40, "claim": 50, "past": 60, "holders": 40}
+var parts = map[string]int{"lib": 100, "messages": 60, "taken": 50, "refused": 50, "ends": 70, "fence": 80, "refer": 40, "claim": 50, "past": 60, "holders": 40}
 
 var allScripts = []*script{
 	initScript, addScript, updateScript, finishJobScript, removeScript, clearLineScript, supersedeScript, enqueueScript, enqueueNowScript, pauseScript, noteScript, cancelScript, nudgeScript,
 	withdrawScript, retryScript, backfillScript, lifeScript, linesScript, pauseExecutorScript, handBackScript, startScript, startAllScript, postponeScript, setAsideScript, nextScript, renewScript, finishScript, finishPlainScript, dueScript, takeOfficeScript, dispatchScript, parkScript,
 	recoverScript, expireScript, clampScript, promoteScript, reclaimScript, auditScript, forgetScript, keepScript, tidyScript, recallScript, tallyScript, setCalendarScript, removeCalendarScript, followScript,
 	rolledBackScript, acceptScript, rezoneScript,
-	layAsideScript, mendCalendarsScript, backlogsScript,
+	layAsideScript, mendCalendarsScript, backlogsScript, outageScript,
 	stepOutScript, unservedScript, settleScript, servingScript, cancelDelayedScript,
 }
 
@@ -54,7 +54,7 @@ var (
 		"lib":      {"key": true},
 		"due":      {"key": true},
 		"dispatch": {"stream": true, "keys[k]": true, "unpack(keys": true},
-		"start":    {"keyLine": true, "keyRuns": true},
+		"refused":  {"keyLine": true, "keyRuns": true},
 		"taken":    {"unpack(slots": true, "unpack(counts": true, "unpack(ones": true},
 		"ends":     {"unpack(slots": true},
 		"finish":   {"unpack(set": true, "unpack(free": true},

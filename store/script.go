@@ -33,7 +33,7 @@ const (
 	alone   part = ""          // the file as it is
 	lib     part = "lib"       // lib.lua, messages.lua, then the file
 	office  part = "lib+fence" // lib.lua, fence.lua, then the file
-	room    part = "lib+taken"
+	room    part = "lib+taken+refused"
 	ending  part = "lib+ends"
 	refers  part = "lib+refer"
 	fires   part = "lib+fence+refer+claim"
@@ -53,6 +53,7 @@ func newScript(name string, begins part, keys, perItem int) *script {
 	}
 	if begins == room {
 		src.WriteString(luaFile("taken"))
+		src.WriteString(luaFile("refused"))
 	}
 	if begins == ending {
 		src.WriteString(luaFile("ends"))
@@ -117,9 +118,10 @@ var (
 	pauseExecutorScript = newScript("pause_executor", lib, 4, 0).acknowledged()
 	handBackScript      = newScript("hand_back", alone, 1, 0)
 	noteScript          = newScript("note", lib, 2, 0)
+	outageScript        = newScript("outage", alone, 1, 0).allowOOM()
 	cancelScript        = newScript("cancel", lib, 4, 0).acknowledged()
 	nudgeScript         = newScript("nudge", lib, 3, 0)
-	startScript         = newScript("start", room, 8, 4)
+	startScript         = newScript("start", room, 9, 4)
 	startAllScript      = newScript("start_all", alone, 7, 1)
 	postponeScript      = newScript("postpone", lib, 6, 0)
 	stepOutScript       = newScript("step_out", lib, 10, 0)

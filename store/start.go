@@ -56,6 +56,7 @@ const (
 	StartRemoved  Verdict = "REMOVED" // its job is gone
 	StartRunning  Verdict = "RUNNING" // somebody runs it already
 	StartGone     Verdict = "GONE"    // the entry is not in this consumer's pending list any more
+	StartLater    Verdict = "LATER"   // its slot may be free once reports of an outage are in: pending here still
 	StartPaused   Verdict = "PAUSED"  // the executor is paused: hand back, and wait until it is not
 	startSingly   Verdict = "EACH"    // of startAll: nothing was done
 	startEmpty    Verdict = "EMPTY"
@@ -156,7 +157,7 @@ func takenFrom(all []Taken, from, to int) (part, rest []Taken) {
 func (s *Store) startEach(ctx context.Context, st Start) ([]StartReply, error) {
 	k := s.partitions[st.Partition]
 	keys := []string{
-		k.events(), k.jobs(), k.stream(st.Executor), k.running(), k.leases(), k.removed(), k.waitingIndex(), k.pausedExecutors(),
+		k.events(), k.jobs(), k.stream(st.Executor), k.running(), k.leases(), k.removed(), k.waitingIndex(), k.pausedExecutors(), k.outage(),
 	}
 	args := append(s.env(), group, st.Name, st.Owner, st.Lease.Milliseconds(), st.Executor, len(st.Entries))
 	counts := make([][2]int, len(st.Entries)) // to start, to give back

@@ -1,6 +1,6 @@
 -- start: give each fetched run its slot and lease, or say why it may not run; give back the rest.
 -- KEYS[3] stream (stream)  KEYS[4] running (hash)  KEYS[5] leases (zset)  KEYS[6] removed (zset)
--- KEYS[7] waiting (set)  KEYS[8] paused_executors (hash)
+-- KEYS[7] waiting (set)  KEYS[8] paused_executors (hash)  KEYS[9] outage (string)
 -- then per message to start: slots:<slot> (string), waiting:<slot> (zset), waiting_runs:<slot> (hash),
 --   history (list)
 -- ARGV[5] group  ARGV[6] consumer  ARGV[7] owner  ARGV[8] lease, ms  ARGV[9] executor
@@ -10,22 +10,9 @@
 --   pending for the same consumer
 -- Returns {now, tag, …}, a tag per message to start, with ' n' when its first n runs were dropped as
 -- missed: STARTED | MISSED | FULL | WAITING | REMOVED | RUNNING (elsewhere, or by an older call) |
--- GONE (not pending here) | PAUSED (the executor is: nothing was done, the entries are pending here
+-- GONE (not pending here) | LATER (its slot is held by a run that may have ended in an outage: it is pending
+-- here still, as an entry of its own) | PAUSED (the executor is: nothing was done, the entries are pending here
 -- still).
--- refused sees to a message that finds no slot.
-local function refused(m, line, missed)
-  local keyLine, keyRuns, history = KEYS[m.key + 1], KEYS[m.key + 2], KEYS[m.key + 3]
-  if m.attempt == '1' and m.overlap ~= 'replace' and (m.overlap ~= 'queue' or line >= 1000) then
-    skip(m, history, 'max_instances', 'job_max_instances', (busy[KEYS[m.key]] < 1e8 and busy[KEYS[m.key]] or 'unknown') .. ' running, ' .. line .. ' in line')
-    return 'FULL', missed
-  end
-  local id, _, due = first(m)
-  redis.call('ZADD', keyLine, due, id)
-  redis.call('HSET', keyRuns, id, m.text)
-  redis.call('SADD', KEYS[7], m.slot)
-  lines = true
-  return 'WAITING', missed
-end
 local function begin(m, i)
   if not m.owned then return resent(m) end
   if paused then return 'PAUSED', 0 end
@@ -57,6 +44,13 @@ for i, m in ipairs(messages) do
 end
 if paused then return reply end
 flush()
+for _, m in ipairs(messages) do
+  if m.later == 0 and ARGV[9 + 3 * m.entry] + ARGV[10 + 3 * m.entry] == 1 then
+    mine[ids[m.entry]] = false -- it stays as it is
+  elseif m.later then
+    back[#back + 1] = redis.call('XADD', KEYS[3], '*', 'm', m.text)
+  end
+end
 for i = 1, entries do
   local owned, n = mine[ids[i]], tonumber(ARGV[10 + 3 * i])
   for k = at, owned and at + n - 1 or 0 do back[#back + 1] = redis.call('XADD', KEYS[3], '*', 'm', ARGV[k]) end

@@ -11,7 +11,7 @@ local at, messages, runs, slots = 11 + 3 * entries, {}, {}, {}
 for i = 1, entries do
   for _ = 1, tonumber(ARGV[9 + 3 * i]) do
     local n, m = #messages + 1, parse(ARGV[at])
-    m.owned, m.key, m.id, m.sched = mine[ids[i]], 5 + 4 * n, first(m)
+    m.entry, m.owned, m.key, m.id, m.sched = i, mine[ids[i]], 6 + 4 * n, first(m)
     messages[n], runs[n], slots[n] = m, m.id, KEYS[m.key]
     at = at + 1
   end

@@ -18,7 +18,7 @@ type conformance struct {
 // Run runs the suite against the server that open describes. It returns when every subtest has
 // ended and every key that they wrote has been matched against the table of keys.
 func Run(t *testing.T, open func(t *testing.T) store.Config) {
-	all := slices.Concat(jobTests, dispatchTests, startTests, lineTests, finishTests, finishPlainTests, leaseTests, reclaimTests,
+	all := slices.Concat(jobTests, dispatchTests, startTests, outageTests, lineTests, finishTests, finishPlainTests, leaseTests, reclaimTests,
 		recordTests, lostReplyTests, executorTests, partitionTests, modelTests, adhocTests, enqueueNowTests, checkTests, calendarTests, pastTests, identityTests,
 		outcomeTests, suspectTests, backlogTests)
 	all = append(all, nextLostTests...)
