@@ -15,16 +15,16 @@
 //     the run is to be cancelled ([ErrCancelled]), when its timeout has passed ([ErrTimeout]) and
 //     when the node will not wait any longer ([ErrShutdown]).
 //   - An attempt whose lease was lost reports nothing. Every other attempt that ends is reported
-//     once, or dropped with a log line at error level when its lease ended before the store could
-//     be told; recovery runs it again then.
+//     until the store takes or refuses it, or dropped with a log line at error level when a forced
+//     shutdown will not wait any longer; recovery runs it again then.
 //   - A handler that panics fails its attempt, not the node.
 //   - No more handlers run at once than Concurrency says, over all stores together.
 //   - No goroutine outlives [Pool.Run], save those of handlers that ignore their context for longer
 //     than Grace after it ended. Each is named in the log; nothing it does is reported, and its
 //     lease is left to end.
 //   - A partition that cannot be reached stops only its own runs.
-//   - While the executor is paused nothing is started and nothing fetched: what was fetched goes back
-//     to the stream, and each partition is asked once in Config.Block whether the pause is over.
+//   - While the executor is paused nothing is started and nothing fetched: what was fetched stays
+//     pending, in order, and each partition is asked once in Config.Block whether the pause is over.
 //
 // # What it does not
 //
