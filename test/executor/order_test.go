@@ -139,7 +139,10 @@ func TestOldestFirst(t *testing.T) {
 // What a grace cuts off is the end of the backlog, not its beginning.
 func TestNothingIsMissedThatHadTime(t *testing.T) {
 	const places, total = 64, 3000
-	b := newBacklog(t, 1, total, 1, func(m *store.Message) { m.Grace = job.Grace(900 * time.Millisecond) })
+	due := time.Now().UnixMilli() // of all, however long it takes to write them
+	b := newBacklog(t, 1, total, 1, func(m *store.Message) {
+		m.Grace, m.Runs[0].Due = job.Grace(900*time.Millisecond), due
+	})
 	close(b.open)
 	m := b.member(map[string]executor.Handler{"t": b.mixed(100 * time.Millisecond)}, func(c *executor.Config) { c.Concurrency = places })
 	missed := map[string]bool{}
