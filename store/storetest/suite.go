@@ -42,7 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 
 // keyTable is the table of keys as the suite knows it; a key that is new belongs in both.
 var keyTable = regexp.MustCompile(`^\{[^{}]+:\d+\}:(` + strings.Join([]string{
-	"meta", "registry", "jobs", "calendars", "calendar_jobs", "backlogs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "unserved", "served", "fence", "paused", "paused_executors",
+	"meta", "registry", "jobs", "calendars", "calendar_jobs", "backlogs", "run_times", "running", "leases", "waiting", "delayed", "delayed_runs", "unserved", "served", "fence", "paused", "paused_executors", "outage",
 	"removed", "removed_dead", "housekeeping", "old_slots", "dead", "events", "stream:.+", "slots:.+", "waiting:.+", "waiting_runs:.+", "op:.+", "history:.+", `past:\d+`, "log:.+",
 }, "|") + `)$`)
 
