@@ -153,6 +153,9 @@ func schedule(e *store.Entry, now time.Time, by *almanac) error {
 		e.RunTime, e.Asked = e.Next, e.Next
 		return nil
 	}
+	if err := by.sameZones(e.Job.Trigger); err != nil {
+		return err
+	}
 	e.Next = ceilMillis(first)
 	e.RunTime = e.Next + trigger.Spread(t, e.UID, time.UnixMilli(e.Next)).Milliseconds()
 	return nil
@@ -209,7 +212,7 @@ func replaced(old, e store.Entry, now time.Time, by *almanac) (updated store.Ent
 	if bytes.Equal(old.Given, e.Given) {
 		updated.Job.Trigger = old.Job.Trigger
 		if e.Job.NextRunTime.IsZero() {
-			return updated, Row{}, nil
+			return corrected(updated, now, by), Row{}, nil
 		}
 	}
 	updated.Given = e.Given
@@ -285,7 +288,7 @@ func (c *Client) change(ctx context.Context, s *store.Store, id string, kind job
 }
 
 // ModifyJob lets f change a stored job. Id and store stay. A changed trigger, or a next_run_time
-// set by f, gives the job a new next time; otherwise that stays. Changes apply to times that are
+// set by f, gives the job a new next time; otherwise that stays, unless the trigger does not give it. Changes apply to times that are
 // not dispatched yet.
 func (c *Client) ModifyJob(ctx context.Context, id string, f func(*Job) error, opts ...CallOption) (Job, error) {
 	s, err := c.store(callOf(opts).store)
@@ -319,7 +322,7 @@ func (c *Client) ModifyJob(ctx context.Context, id string, f func(*Job) error, o
 		} else {
 			updated.Job.Trigger = old.Job.Trigger
 			if j.NextRunTime.IsZero() {
-				return updated, nil
+				return corrected(updated, time.UnixMilli(now), almanacOf(ctx, s, id)), nil
 			}
 		}
 		skipped, err = reschedule(old, &updated, time.UnixMilli(now), almanacOf(ctx, s, id))

@@ -142,11 +142,16 @@ type almanac struct {
 	read func() (store.Calendars, error)
 	// known is what was read.
 	known *store.Calendars
+	// rules returns the version of the store's zone rules, "" for none; nil = there is no store to ask.
+	rules func() (string, error)
 }
 
 // almanacOf is that of the partition which has the job.
 func almanacOf(ctx context.Context, s *store.Store, jobID string) *almanac {
-	return &almanac{read: func() (store.Calendars, error) { return s.Calendars(ctx, s.PartitionOf(jobID)) }}
+	return &almanac{
+		read:  func() (store.Calendars, error) { return s.Calendars(ctx, s.PartitionOf(jobID)) },
+		rules: func() (string, error) { return s.ZoneRules(ctx, s.PartitionOf(jobID)) },
+	}
 }
 
 // find is what trigger.ParseWith asks.

@@ -10,8 +10,8 @@ import (
 	"github.com/carillon-project/carillon/trigger"
 )
 
-// ErrZoneRules is wrapped when a node does not stand for leader because a store follows other zone rules than
-// the node has.
+// ErrZoneRules is wrapped when a store follows other zone rules than this process has: a node does not stand for
+// leader, and a client does not find next times of triggers in a zone other than UTC.
 var ErrZoneRules = errors.New("other zone rules than the store's")
 
 // zonesAnswer bounds how long a node that has just been elected waits for Redis to name a store's zone rules.

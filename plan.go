@@ -160,8 +160,15 @@ func (c *Client) planned(ctx context.Context, set JobSet, j Job) (Change, error)
 		change.Action, err = additionOf(j, time.UnixMilli(now), almanacOf(ctx, s, j.ID))
 		return change, err
 	}
-	if change.Fields, err = fieldChanges(declaredForm(old), j); err != nil || len(change.Fields) == 0 {
+	if change.Fields, err = fieldChanges(declaredForm(old), j); err != nil {
 		return change, err
+	}
+	if len(change.Fields) == 0 {
+		fixed := corrected(old, time.UnixMilli(now), almanacOf(ctx, s, j.ID))
+		if fixed.Next == old.Next {
+			return change, nil
+		}
+		change.Fields = []FieldChange{timeChange(old, fixed)}
 	}
 	change.Action = ActionUpdate
 	e, err := newEntry(j, now)

@@ -6,8 +6,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/carillon-project/carillon/job"
+	"github.com/carillon-project/carillon/store"
 )
 
 // FieldChange is one field of a job document that changes. Field is its path, such as trigger.every;
@@ -38,6 +40,14 @@ func fieldChanges(before, after Job) ([]FieldChange, error) {
 		}
 	}
 	return changes, nil
+}
+
+// timeChange shows that a job gets the next time that its trigger gives, in place of another one.
+func timeChange(old, fixed store.Entry) FieldChange {
+	text := func(e store.Entry) json.RawMessage {
+		return json.RawMessage(`"` + job.FormatTime(time.UnixMilli(e.Next)) + `"`)
+	}
+	return FieldChange{Field: "next_run_time", Old: text(old), New: text(fixed)}
 }
 
 // leaves are the fields of a job's document by their paths; next_run_time is not one of them.
