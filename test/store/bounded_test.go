@@ -36,7 +36,7 @@ type heavy struct {
 }
 
 func newHeavy(t *testing.T) *heavy {
-	server := startRedis(t, "--save", "", "--appendonly", "no")
+	server := startRedis(t, "--save", "", "--appendonly", "no", "--slowlog-log-slower-than", "1000", "--slowlog-max-len", "10000")
 	s, err := store.Open(t.Context(), store.Config{URL: server.URL(), Create: true, Node: "n"})
 	must(t, err)
 	t.Cleanup(s.Close)
@@ -266,7 +266,7 @@ func (h *heavy) finish(st store.Start, done []store.Finish) error {
 }
 
 // No script holds Redis: each does a bounded number of commands with a bounded number of bytes, and twice the
-// input costs at most about twice the time.
+// input costs at most about twice the time. No call takes longer than 50 ms, in the best of five.
 func TestScriptsAreBounded(t *testing.T) {
 	for name, build := range worst {
 		t.Run(name, func(t *testing.T) {
@@ -275,25 +275,45 @@ func TestScriptsAreBounded(t *testing.T) {
 			if calls > mostCalls || bytes > mostBytes {
 				t.Errorf("one script made %d calls with %d bytes, at most %d and %d are allowed", calls, bytes, mostCalls, mostBytes)
 			}
-			once, twice := h.fastest(build, 4), h.fastest(build, 8)
-			if ratio := float64(twice) / float64(max(once, time.Millisecond)); ratio > 2.5 {
-				t.Errorf("%v for an input, %v for twice as much: %.1f times", once, twice, ratio)
+			once, _ := h.fastest(build, 4)
+			twice, longest := h.fastest(build, 8)
+			for range 2 { // a busy machine may have slowed down one of the two
+				if !grows(once, twice) {
+					break
+				}
+				again, _ := h.fastest(build, 4)
+				more, _ := h.fastest(build, 8)
+				once, twice = min(once, again), min(twice, more)
 			}
-			t.Logf("%d calls, %d bytes; %v, %v for twice as much", calls, bytes, once, twice)
+			if grows(once, twice) {
+				t.Errorf("%v for an input, %v for twice as much", once, twice)
+			}
+			if longest > mostTime {
+				t.Errorf("one script held Redis for %v, at most %v is allowed", longest, mostTime)
+			}
+			t.Logf("%d calls, %d bytes; %v, %v for twice as much, the longest call %v", calls, bytes, once, twice, longest)
 		})
 	}
 }
 
+// grows reports whether twice the input costs more than 2.5 times the time.
+func grows(once, twice time.Duration) bool {
+	return float64(twice) > 2.5*float64(max(once, time.Millisecond))
+}
+
 var spentIn = regexp.MustCompile(`cmdstat_evalsha:calls=\d+,usec=(\d+)`)
 
-// fastest is the least time that the scripts took of five.
-func (h *heavy) fastest(build func(*heavy, int) func(), n int) time.Duration {
-	least := time.Duration(0)
-	for range 5 {
+// fastest is the least time that all calls of scripts took, of five, and the least that the longest call took.
+func (h *heavy) fastest(build func(*heavy, int) func(), n int) (least, longest time.Duration) {
+	for i := range 5 {
 		h.empty()
 		act := build(h, n)
 		must(h.T, h.raw.ConfigResetStat(h.Context()).Err())
+		must(h.T, h.raw.Do(h.Context(), "SLOWLOG", "RESET").Err())
 		act()
+		if most := h.longest(); i == 0 || most < longest {
+			longest = most
+		}
 		found := spentIn.FindStringSubmatch(h.raw.Info(h.Context(), "commandstats").Val())
 		if found == nil {
 			h.Fatal("no script was called")
@@ -304,7 +324,7 @@ func (h *heavy) fastest(build func(*heavy, int) func(), n int) time.Duration {
 			least = d
 		}
 	}
-	return least
+	return least, longest
 }
 
 // empty deletes all but what makes it a store.
