@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 	all = append(all, forgetTests...)
 	all = append(all, auditTests...)
 	all = append(all, vanishedTests...)
+	all = append(all, stepTests...)
 	all = append(all, oldSlotTests...)
 	t.Run("rules", func(t *testing.T) {
 		for _, c := range all {
