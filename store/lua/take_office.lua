@@ -13,7 +13,9 @@ if f[2] and not tonumber(f[2]) then return {'BROKEN', f[2]} end
 if f[2] and tonumber(f[2]) > tonumber(ARGV[6]) then return {'FENCED', f[1], f[2]} end
 if ARGV[9] ~= '' then -- a leader in between that says nothing of its rules may have had others
   local z = redis.call('HMGET', KEYS[4], 'zones', 'zones_term')
-  if z[1] ~= ARGV[9] or z[2] ~= f[2] then redis.call('HSETNX', KEYS[4], 'zones_before', z[1] ~= ARGV[9] and z[1] or 'unknown') end
+  if (z[1] ~= ARGV[9] or z[2] ~= f[2]) and redis.call('HEXISTS', KEYS[4], 'zones_before') == 0 then
+    redis.call('HSET', KEYS[4], 'zones_before', z[1] ~= ARGV[9] and z[1] or 'unknown')
+  end
   redis.call('HSET', KEYS[4], 'zones', ARGV[9], 'zones_term', ARGV[6])
 end
 if f[2] ~= ARGV[6] then

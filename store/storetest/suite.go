@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 	all = append(all, vanishedTests...)
 	all = append(all, stepTests...)
 	all = append(all, oldSlotTests...)
+	all = append(all, zoneTests...)
 	t.Run("rules", func(t *testing.T) {
 		for _, c := range all {
 			t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
