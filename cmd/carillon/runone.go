@@ -139,8 +139,8 @@ func (a *app) runCancelCommand() *cobra.Command {
 		},
 		Long: "A run that a node has is asked to end. One that waits is closed at once. Of one\n" +
 			"that has ended it says so, and exits with 1.\n\n" +
-			"With --task every run of the task that waits is closed: queued, delayed, in line,\n" +
-			"or waiting for a node that serves the task. Those that nodes have go on.",
+			"With --task every run of the task that waits is closed: queued, delayed, in\n" +
+			"line, or waiting for a node that serves the task. Those that nodes have go on.",
 		Example: "  carillon run cancel 0198f3c2-6e1a-7c7e-8f43-0d7c1a9be001\n  carillon run cancel --task report",
 	}
 	c.Flags().StringVar(&task, "task", "", "all waiting runs of the task with this `NAME`")
