@@ -31,7 +31,7 @@ type Config struct {
 	Namespace  string            // prefix of all keys; default: the cluster's name
 	RedisTLS   *tls.Config       // for rediss:// URLs; nil = the system's roots
 	AllowUnfit bool              // use a Redis that may evict keys or is too old, with a warning
-	Partitions int               // of stores that this node creates; default 1
+	Partitions int               // of stores that this node creates; default 1; one that exists keeps its own, with a warning
 
 	// Groups is how many leaders share the partitions of the stores: group g of them leads the
 	// partitions p with p mod Groups == g, and each group elects its leader by itself, of all nodes. It

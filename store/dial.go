@@ -24,7 +24,8 @@ type Config struct {
 	Node      string // who acts, for events; empty for clients
 
 	// Create lets Open initialise an empty database with Partitions (default 1). Only nodes set
-	// it, and only when no store of this name is known to the cluster.
+	// it, and only when no store of this name is known to the cluster. A store that exists keeps its own
+	// number of partitions; Open warns if another one was given.
 	Create     bool
 	Partitions int
 	// Adopt makes partitions anew that were emptied while others were not. Only an operator may say so.

@@ -44,6 +44,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	given := cfg.Partitions
 	cfg = cfg.withDefaults()
 	s := &Store{cfg: cfg, log: cfg.Logger, seen: seen{now: cfg.Now}}
 	told.to(s)
@@ -58,6 +59,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := s.find(ctx); err != nil {
 		s.Close()
 		return nil, err
+	}
+	if n := len(s.partitions); given != 0 && given != n {
+		s.log.Warn("the store has another number of partitions than was given: its own is used", "store", cfg.Name, "partitions", n, "given", given,
+			"remedy", fmt.Sprintf("give %d, or no number; for %d, export the store and import it into a new one of that many", n, given))
 	}
 	return s, nil
 }

@@ -63,7 +63,7 @@ func (f *nodeFlags) register(flags *pflag.FlagSet) {
 	durationVar(flags, &f.historyAge, "history-age", 90*24*time.Hour, "how long they are kept; the newest stays")
 	flags.IntVar(&f.eventLimit, "events-limit", 10_000, "entries kept in the event log, about")
 	durationVar(flags, &f.eventAge, "events-age", 7*24*time.Hour, "how long they are kept")
-	flags.IntVar(&f.partitions, "partitions", 1, "of stores that this node creates")
+	flags.IntVar(&f.partitions, "partitions", 0, "of stores that this node creates (default 1)")
 	flags.IntVar(&f.groups, "groups", 1, "leaders that share the partitions, the same on all nodes")
 	flags.StringVar(&f.exportDir, "export-dir", "", "`DIR` where the leader writes exports of the stores (default: none)")
 	durationVar(flags, &f.exportEvery, "export-every", time.Hour, "how often it does")

@@ -30,7 +30,7 @@ func (a *app) storeCommand() *cobra.Command {
 		},
 	}
 	adopt.Flags().StringVar(&name, "store-name", "", "`NAME` of the store (default \"default\")")
-	adopt.Flags().IntVar(&partitions, "partitions", 1, "of a store that is created")
+	adopt.Flags().IntVar(&partitions, "partitions", 0, "of a store that is created (default 1)")
 	return group("store", "Check, export and import a store, adopt a new one", groupCluster,
 		a.storeCheckCommand(), a.storeExportCommand(), a.storeImportCommand(), adopt)
 }
@@ -92,6 +92,9 @@ func (a *app) adopt(ctx context.Context, name string, partitions int) error {
 			return err
 		}
 		f := storeFacts{Store: name, UID: s.UID(), Partitions: s.Partitions()}
+		if partitions != 0 && partitions != f.Partitions {
+			fmt.Fprintf(a.stderr, "warning: store %s has %d partitions and keeps them; --partitions %d counts only for a store that is created\n", name, f.Partitions, partitions)
+		}
 		return a.answer(f, func(w io.Writer) {
 			if reopened {
 				fmt.Fprintf(w, "store %s accepts leaders of this etcd now\n", name)
