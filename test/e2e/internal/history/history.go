@@ -38,6 +38,7 @@ type Job struct {
 	MaxInstances int           `json:"max_instances,omitempty"` // 0 = overlap is not judged
 	Unseen       bool          `json:"unseen,omitempty"`        // no receiver sees its runs
 	MaySkip      bool          `json:"may_skip,omitempty"`      // a row of the store's history stands for a run
+	Behind       bool          `json:"behind,omitempty"`        // it was added after First: how late its runs are is not judged
 }
 
 // Limits are how late a run may be. The zero value judges nothing.

@@ -152,9 +152,12 @@ func checkLate(h History) (bad []Breach) {
 	if h.Limits.Calm == 0 {
 		return nil
 	}
-	seen := map[instant]bool{}
+	seen, behind := map[instant]bool{}, map[string]bool{}
+	for _, j := range h.Jobs {
+		behind[j.ID] = j.Behind
+	}
 	for _, e := range h.Executions {
-		if seen[e.instant()] {
+		if seen[e.instant()] || behind[e.JobID] {
 			continue
 		}
 		seen[e.instant()] = true

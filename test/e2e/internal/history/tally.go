@@ -30,12 +30,15 @@ func Count(h History) Tally {
 	}
 	t.Ran = t.Due - t.Lost
 	t.Skipped = h.countSkipped(end)
-	begun := map[instant]bool{}
+	begun, behind := map[instant]bool{}, map[string]bool{}
+	for _, j := range h.Jobs {
+		behind[j.ID] = j.Behind
+	}
 	for _, e := range h.Executions {
 		if e.Attempt > 1 {
 			t.Reruns++
 		}
-		if !begun[e.instant()] {
+		if !begun[e.instant()] && !behind[e.JobID] {
 			begun[e.instant()] = true
 			t.Late = max(t.Late, e.Arrived.Sub(e.Scheduled))
 		}

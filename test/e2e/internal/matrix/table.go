@@ -37,5 +37,5 @@ type Fault struct {
 
 // Table returns all rows, in the order in which they are documented. Names are unique.
 func Table() []Fault {
-	return slices.Concat(leaderFaults(), networkFaults(), etcdFaults(), executorFaults(), nodeFaults(), poisonFaults(), loadFaults(), editFaults(), redisFaults(), serverFaults(), groupFaults(), lastingFaults())
+	return slices.Concat(leaderFaults(), longStepFaults(), networkFaults(), etcdFaults(), executorFaults(), nodeFaults(), poisonFaults(), loadFaults(), editFaults(), redisFaults(), serverFaults(), groupFaults(), lastingFaults())
 }

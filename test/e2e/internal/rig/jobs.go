@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/carillon-project/carillon"
+	"github.com/carillon-project/carillon/job"
 	"github.com/carillon-project/carillon/test/e2e/internal/history"
 )
 
@@ -29,8 +30,12 @@ func (s *Stack) Add(ctx context.Context, c *carillon.Client, spec Spec) error {
 		// the next leader dies before it has recovered the run. No due time shall be skipped for that.
 		spec.MaxInstances = 8
 	}
+	var next job.NextRun
+	if spec.Behind {
+		next = job.At(spec.First)
+	}
 	_, err := c.AddJob(ctx, carillon.Job{
-		ID: spec.ID, Task: "http", Trigger: trigger, Args: carillon.Args(map[string]string{"url": spec.URL}), Executor: spec.Executor,
+		ID: spec.ID, Task: "http", Trigger: trigger, NextRunTime: next, Args: carillon.Args(map[string]string{"url": spec.URL}), Executor: spec.Executor,
 		Options: carillon.Options{
 			Coalesce: carillon.CoalesceAll, MisfireGraceTime: carillon.GraceNone, MaxInstances: spec.MaxInstances,
 		},
