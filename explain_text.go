@@ -70,11 +70,25 @@ func rowSentence(r Row) string {
 		}
 		return "It did not run, and was recorded as missed" + cause + "."
 	case job.MaxInstances:
-		return "It did not run because every slot that max_instances allows was taken" + cause + "."
+		return "It did not run because every slot that max_instances allows was taken" + slotsTaken(cause) + "."
 	case job.Coalesced:
 		return "It did not run by itself: several times were due at once, and coalesce picked another of them" + cause + "."
 	}
 	return fmt.Sprintf("Its outcome is %s%s.", r.Outcome, cause)
+}
+
+// slotsTaken says of the runs that held a slot only what the store knew of them: a run whose handler has ended holds its
+// slot until its node has reported the outcome, and in an outage that takes a while.
+func slotsTaken(cause string) string {
+	held, line, ok := strings.Cut(cause, " running, ")
+	if !ok {
+		return cause
+	}
+	noun := " runs"
+	if held == ": 1" {
+		noun = " run"
+	}
+	return strings.Replace(held, ": unknown", ": an unknown number of", 1) + noun + " without a reported outcome, " + line
 }
 
 // startOf says when, where and as which attempt a run started.
@@ -111,9 +125,9 @@ func runSentence(j jobFacts, r RunInfo) string {
 	case r.Follows != "":
 		return "It was dispatched together with earlier times and runs after run " + r.Follows + " in the same slot." + id
 	case r.State == RunRunning:
-		text := fmt.Sprintf("It is running on node %s since %s, attempt %d", r.Node, stamp(r.Started), r.Attempt)
+		text := fmt.Sprintf("It started on node %s at %s, attempt %d, and its outcome is not reported yet", r.Node, stamp(r.Started), r.Attempt)
 		if r.Cancelling {
-			text += ", and was asked to end"
+			text += "; it was asked to end"
 		}
 		return text + "." + id
 	case r.State == RunDelayed && r.Unserved:

@@ -15,8 +15,12 @@
 //     the run is to be cancelled ([ErrCancelled]), when its timeout has passed ([ErrTimeout]) and
 //     when the node will not wait any longer ([ErrShutdown]).
 //   - An attempt whose lease was lost reports nothing. Every other attempt that ends is reported
-//     until the store takes or refuses it, or dropped with a log line at error level when a forced
-//     shutdown will not wait any longer; recovery runs it again then.
+//     until the store takes or refuses it. It is dropped, with a log line at error level, only when a
+//     forced shutdown will not wait any longer, or when the store answers this outcome by itself with an
+//     error and its lease has ended; recovery runs it again then.
+//   - After the store was out of reach, what has ended is reported before anything is fetched, for up to
+//     two seconds. A first attempt that finds its slot held by a run that may have ended meanwhile stays
+//     pending, and is asked for again, until that is reported or its lease has ended.
 //   - A handler that panics fails its attempt, not the node.
 //   - No more handlers run at once than Concurrency says, over all stores together.
 //   - No goroutine outlives [Pool.Run], save those of handlers that ignore their context for longer

@@ -106,7 +106,7 @@ func TestExplainFullSlots(t *testing.T) {
 	j := carillon.Job{ID: "busy", Task: "act", Args: args, Trigger: carillon.Every(100 * time.Millisecond)}
 	must(n.AddJob(ctx, j))(t)
 	run := receive(t, begun, "a run")
-	explained(t, n.Client, "busy", run.ScheduledTime, "running", "running on node n", run.ID)
+	explained(t, n.Client, "busy", run.ScheduledTime, "running", "started on node n", "outcome is not reported yet", run.ID)
 	refused := rows(t, n.Client, "busy", 1)[0]
 	explained(t, n.Client, "busy", refused.ScheduledTime, "max_instances", "every slot")
 	must(n.ModifyJob(ctx, "busy", func(j *carillon.Job) error { j.Overlap = carillon.OverlapQueue; return nil }))(t)
