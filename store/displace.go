@@ -48,8 +48,8 @@ func (s *Store) makeRoom(ctx context.Context, k keys, slots []string) error {
 
 // superseded is a run in line with the newer one of the same job.
 type superseded struct {
-	id, newer string
-	message   Message
+	id      string
+	message Message
 }
 
 // supersede closes the runs in line to replace another of which there is a newer one, and returns how many runs

@@ -100,5 +100,6 @@ func describe(e carillon.Event) string {
 	default:
 		text = strings.TrimSpace(fmt.Sprintf("%-20s %s %s %s", e.JobID, strings.TrimPrefix(string(e.Kind), "job_"), e.Node, e.Cause))
 	}
-	return cut(e.Time.Local().Format(time.TimeOnly)+" "+text, columns)
+	at := e.Time.Local() //nolint:forbidigo // read beside the clock of the person at the terminal; schedules nothing
+	return cut(at.Format(time.TimeOnly)+" "+text, columns)
 }

@@ -40,19 +40,19 @@ func TestRemovedJobsAreForgottenAsFastAsTheyAreRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	began, term := time.Now(), int64(1) //nolint:forbidigo // measures, decides nothing
+	began, term := time.Now(), int64(1)
 	stop := s.lead(term)
-	next := time.Now().Add(200 * time.Millisecond) //nolint:forbidigo // as above
+	next := time.Now().Add(200 * time.Millisecond)
 	s.eventually("all but the uid that is referred to are forgotten", func() bool {
-		if time.Now().After(next) && term < 5 { //nolint:forbidigo // as above
+		if time.Now().After(next) && term < 5 {
 			_ = stop()
 			term++
 			stop = s.lead(term)
-			next = time.Now().Add(200 * time.Millisecond) //nolint:forbidigo // as above
+			next = time.Now().Add(200 * time.Millisecond)
 		}
 		return s.raw.ZCard(ctx, s.key(0, "removed")).Val() == 1
 	})
-	if took := time.Since(began); took > uids/1000*time.Second { //nolint:forbidigo // as above
+	if took := time.Since(began); took > uids/1000*time.Second {
 		t.Errorf("%d uids took %s under %d leaders", uids, took, term)
 	}
 	if s.raw.ZScore(ctx, s.key(0, "removed"), "removed-0").Err() != nil {
