@@ -35,6 +35,7 @@ type meters struct {
 	repairs    prometheus.Counter
 	lost       *prometheus.GaugeVec
 	regressed  prometheus.Gauge
+	ahead      prometheus.Gauge
 	rolledBack prometheus.Counter
 	exports    *prometheus.CounterVec
 }
@@ -99,12 +100,13 @@ func newMeters(node string, groups int) *meters {
 			Namespace: "carillon", Name: "store_lost", Help: "1 while the Redis of a store is not the one the cluster knows: nothing fires in it until it is restored or adopted.", ConstLabels: labels,
 		}, []string{"store"}),
 		regressed:  gauge("term_regressed", "1 while the stores refuse leaders that this node's etcd elects, since it was rebuilt: nothing fires until it is accepted."),
+		ahead:      gauge("jobs_ahead", "Jobs that fired while Redis's clock was ahead and are silent until it comes to their last times, as this node, as leader, knows; carillon job rewind mends them."),
 		rolledBack: counter("store_rollbacks_total", "Times this node, as leader, saw that Redis had lost its latest writes."),
 		exports:    counters("exports_total", "Exports of a store that this node made as leader: written or failed.", "store", "outcome"),
 	}
 	m.registry.MustRegister(
 		m.leader, m.term, m.members, m.watched, m.queue, m.paused, m.unserved, m.dispatch, m.start, m.duration, m.runs, m.dispatched, m.skipped,
-		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs, m.lost, m.regressed, m.rolledBack, m.exports,
+		m.recovered, m.refused, m.dropped, m.parked, m.followed, m.repairs, m.lost, m.regressed, m.ahead, m.rolledBack, m.exports,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	for group := range groups {
@@ -155,6 +157,7 @@ func (m *meters) scheduled(o scheduler.Observation) {
 	m.recovered.WithLabelValues("unstarted").Add(float64(o.Reclaimed))
 	m.parked.Add(float64(o.Parked))
 	m.followed.Add(float64(o.Followed))
+	m.ahead.Add(float64(o.Ahead))
 	m.rolledBack.Add(float64(o.RolledBack))
 	m.repairs.Add(float64(len(o.Repairs)))
 }

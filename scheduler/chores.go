@@ -29,6 +29,7 @@ const (
 type chores struct {
 	*partition
 	forgetting *store.Forgetting
+	ahead      ahead
 }
 
 // doChores audits counters and forgets what is no longer needed, until ctx ends; an error means that the
@@ -37,6 +38,7 @@ func (p *partition) doChores(ctx context.Context) error {
 	tick := time.NewTicker(choresLook)
 	defer tick.Stop()
 	c := chores{partition: p, forgetting: p.cfg.Store.Forgetting(p.index, 0)}
+	defer c.tellAhead(0) // the next leader counts anew
 	for {
 		err := p.stages(ctx, []stage{{"chores", c.look}})
 		if err != nil || ctx.Err() != nil {
@@ -62,6 +64,9 @@ func (c *chores) look(ctx context.Context) error {
 	var all []stage
 	if due {
 		all = append(all, stage{"audit", c.audit}, stage{"tidy", func(ctx context.Context) error { return c.tidy(ctx, known) }})
+	}
+	if c.ahead.due(known, due) {
+		all = append(all, stage{"ahead", c.lookAhead})
 	}
 	if known.Forgetting || known.Removed >= manyRemoved || due && (known.Removed > 0 || known.Remains) {
 		all = append(all, stage{"forget", c.forget})

@@ -22,5 +22,6 @@ type Observation struct {
 	Foreseen   int                   // jobs read before they were due
 	Followed   int                   // jobs given another next time, or parked, since calendars changed
 	RolledBack int                   // times that Redis was seen to have lost its latest writes
+	Ahead      int                   // by how many the jobs grew that fired while Redis's clock was ahead; negative when they were mended
 	Repairs    []string              // what the audit mended; it must stay empty
 }

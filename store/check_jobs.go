@@ -35,11 +35,16 @@ func (c *checker) probeJobs(ctx context.Context, ids []string) ([]Finding, error
 	if err = errors.Join(err, values.Err(), names.Err()); err != nil {
 		return nil, err
 	}
+	now, err := c.Now(ctx, c.partition)
+	if err != nil {
+		return nil, err
+	}
 	var found []Finding
 	for i, v := range values.Val() {
 		if v != nil {
 			found = append(found, c.judgeJob(ids[i], text(v), scores[i].Err() == nil)...)
 			found = append(found, c.judgeReferences(ids[i], text(v), text(names.Val()[i]))...)
+			found = append(found, c.judgeAhead(ids[i], text(v), now)...)
 		}
 	}
 	return found, nil

@@ -17,7 +17,7 @@ func (a *app) jobCommand() *cobra.Command {
 		a.jobAddCommand(), a.jobApplyCommand(), a.jobGetCommand(), a.jobListCommand(),
 		a.jobChangeCommand("pause", "Stop a job's times until it is resumed"),
 		a.jobChangeCommand("resume", "Let a paused job's times go on, counted from now"),
-		a.jobModifyCommand(), a.jobRemoveCommand(), a.jobTriggerCommand(), a.jobBackfillCommand(), a.jobHistoryCommand(),
+		a.jobModifyCommand(), a.jobRewindCommand(), a.jobRemoveCommand(), a.jobTriggerCommand(), a.jobBackfillCommand(), a.jobHistoryCommand(),
 		a.jobExplainCommand(),
 	)
 }
@@ -70,6 +70,10 @@ func (a *app) jobTriggerCommand() *cobra.Command {
 				id, err := c.TriggerNow(cmd.Context(), args[0], in...)
 				if err != nil {
 					return err
+				}
+				if j, err := c.GetJob(cmd.Context(), args[0], in...); err == nil {
+					unserved, err := c.Unserved(cmd.Context(), j.Task, append(in, carillon.OnExecutor(j.Executor))...)
+					a.warnUnserved(err == nil && unserved, j.Task, j.Executor)
 				}
 				return a.answerRun(id)
 			})

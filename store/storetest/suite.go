@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Config) {
 	all = append(all, oldSlotTests...)
 	all = append(all, zoneTests...)
 	all = append(all, givenTests...)
+	all = append(all, aheadTests...)
 	t.Run("rules", func(t *testing.T) {
 		for _, c := range all {
 			t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
