@@ -103,7 +103,7 @@ func TestExplainFullSlots(t *testing.T) {
 	ctx := t.Context()
 	n := liftNew(t, clusterOf(t), "n")
 	args, begun, end := untilTold(t)
-	j := carillon.Job{ID: "busy", Task: "act", Args: args, Trigger: carillon.Every(100 * time.Millisecond)}
+	j := carillon.Job{ID: "busy", Task: "act", Args: args, Trigger: carillon.Every(500 * time.Millisecond)}
 	must(n.AddJob(ctx, j))(t)
 	run := receive(t, begun, "a run")
 	explained(t, n.Client, "busy", run.ScheduledTime, "running", "started on node n", "outcome is not reported yet", run.ID)

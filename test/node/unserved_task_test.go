@@ -74,7 +74,7 @@ func TestRunsOfATaskThatNobodyServesWait(t *testing.T) {
 	if got := rows(t, n.Client, "j", 1); got[0].Outcome != job.Executed || got[0].Attempt != 1 {
 		t.Errorf("history is %+v", got)
 	}
-	if took := time.Since(began); took > 8*time.Second {
+	if took := time.Since(began); took > 20*time.Second { // a pause grows to 30 s
 		t.Errorf("they ran %s after the node had come", took)
 	}
 }
