@@ -201,6 +201,10 @@ func TestRecoveryWaitsAfterAnOutage(t *testing.T) {
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	s.eventually("the client has a connection again", func() bool { // it may wait a second before it dials anew
+		_, err := s.Now(t.Context(), 0)
+		return err == nil
+	})
 	for _, id := range []string{"b", "c"} { // the second is fired by a pass after a whole one
 		s.add(id, s.now(), 3_600_000, once)
 		s.eventually("the loop goes on", func() bool { return !s.exists(id) })
