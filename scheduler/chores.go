@@ -12,7 +12,7 @@ const (
 	// forgets the uids of removed jobs.
 	choresEvery = time.Minute
 	// choresLook is how often a leader looks whether that is due.
-	choresLook = 5 * time.Second
+	choresLook = 30 * time.Second
 	// choresCall bounds one step.
 	choresCall = 30 * time.Second
 	// manyRemoved is how many uids of removed jobs begin a pass before a minute has gone.
